@@ -1,0 +1,82 @@
+"""The ledger: blocks of claims kept in the cluster, changed by compare-and-swap only (DESIGN 5).
+
+A new block is a POST, every other write a PUT with resourceVersion, so that etcd decides between two runs. Writes are
+never repeated here; on an unknown outcome the block is read again and searched for the writer's own attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lbctl.addresses import AddressError
+from lbctl.claims import NAMESPACE, SELECTOR, Block, BlockId, parse_block
+from lbctl.errors import ClusterError
+from lbctl.kube.api import Kube
+from lbctl.kube.errors import Conflict, Forbidden, NotFound, ServerFailed, Unreachable
+from lbctl.reasons import Reason
+
+
+class LostRace(Exception):
+    """Another run changed the block first: plan again from fresh reads."""
+
+
+class Ledger:
+    """All blocks of one cluster."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def read(self) -> Mapping[BlockId, Block]:
+        """Every block, by a quorum read. ConfigMaps that bear our labels and name no block are passed over."""
+        blocks: dict[BlockId, Block] = {}
+        for item in self._kube.list_configmaps(NAMESPACE, SELECTOR).items:
+            try:
+                block = parse_block(item)
+            except AddressError:
+                continue  # because it can't be a block: its name is no address, so it claims nothing
+            blocks[block.id] = block
+        return blocks
+
+    def write(self, block: Block, attempt: str) -> Block:
+        """Write one block and return it as it is now; LostRace when somebody was faster.
+
+        Raises ClusterError when the cluster does not take it or can't be reached.
+        """
+        try:
+            return self._send(block)
+        except Conflict as lost:
+            raise LostRace(block.id.name) from lost
+        except (Unreachable, ServerFailed) as unknown:
+            return self._look(block, attempt, unknown)
+
+    def _send(self, block: Block) -> Block:
+        if block.resource_version is not None:
+            return parse_block(self._kube.replace_configmap(NAMESPACE, block.id.name, block.to_object()).object)
+        try:
+            return parse_block(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
+        except NotFound:
+            self._make_namespace()
+            return parse_block(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
+
+    def _make_namespace(self) -> None:
+        try:
+            self._kube.create_namespace(NAMESPACE)
+        except Conflict:
+            return  # because another run has just made it
+        except Forbidden as bad:
+            raise ClusterError(
+                f"the namespace {NAMESPACE}, which holds lbctl's claims, does not exist and you may not create it",
+                hint=f"kubectl create namespace {NAMESPACE}",
+                reason=Reason.LedgerUnavailable,
+            ) from bad
+
+    def _look(self, block: Block, attempt: str, unknown: ClusterError) -> Block:
+        """The write may have landed: look for one's own attempt."""
+        try:
+            found = parse_block(self._kube.get_configmap(NAMESPACE, block.id.name).object)
+        except NotFound:
+            raise unknown from None
+        wrote = {h for c in block.claims.values() for h in c.holders if h.attempt == attempt}
+        if wrote and wrote <= {h for c in found.claims.values() for h in c.holders}:
+            return found
+        raise unknown

@@ -1,0 +1,54 @@
+"""Why a Service has its address, or has none: the one vocabulary (promise 5).
+
+The code is an API and is never renamed: the same word stands in `list`, JSON, Events, conditions, logs and metrics.
+The sentence says what it means to a newcomer, the hint what to do. A reason appears here with the rule that gives it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """One outcome of planning for one Service; the value is (sentence, hint)."""
+
+    Assigned = ("it has the addresses it asks for", "")
+    Adopted = ("the address was in the status already and is in our pools", "lbctl claims list shows who wrote it")
+    NotLoadBalancer = ("it is not of type LoadBalancer", "set spec.type to LoadBalancer")
+    ForeignClass = (
+        "its loadBalancerClass is for another controller",
+        "set loadBalancerClass in the pool file to the class lbctl is to serve",
+    )
+    ForeignOwner = ("another controller has filled its status", "remove the other controller's address first")
+    Ignored = ("it is marked to be left alone", "remove the annotation lbctl/ignore (or kube-vip.io/ignore)")
+    Deleting = ("it is being deleted", "")
+    InvalidRequest = ("what it asks for cannot be read", "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10")
+    RequestConflict = ("it asks for things that exclude each other", "ask for an address of the pool it names")
+    FamilyMismatch = ("the requested address is not of its IP family", "ask for one address per family in ipFamilies")
+    FamilyUnavailable = ("no pool has addresses of its IP family", "add a range of that family to a pool")
+    AddressOutsidePools = ("the address is in no pool", "add the address to a pool, or ask for one inside a pool")
+    AddressExcluded = ("its pool excludes the address", "take it out of exclude, or ask for another")
+    AddressInUse = ("the address is in use", "ask for another address, or release the one who holds it")
+    NoPools = ("there are no pools", "lbctl pools check shows the pool file")
+    PoolNotFound = ("the pool it names does not exist", "lbctl pools list shows the pools there are")
+    NoMatchingPool = ("no pool gives addresses unasked", "name a pool or an address, or set autoAssign: true on a pool")
+    PoolExhausted = ("no address is free", "widen a pool, or release what is no longer needed")
+    PoolFilesDiffer = ("two pool files were used within an hour", "use one pool file everywhere")
+    BeingAssigned = ("another lbctl is assigning it right now", "wait a few seconds and look again")
+    Released = ("its address was released by hand", "lbctl assign NAMESPACE/NAME gives it an address again")
+    NotOurs = ("lbctl holds no claim for its address", "whoever wrote the address must clear it")
+    LedgerUnreadable = (
+        "a block of claims cannot be read, so all its addresses count as in use",
+        "look at the ConfigMap in lbctl-system that the message names, or upgrade lbctl",
+    )
+    LedgerUnavailable = ("the claims cannot be reached", "kubectl create namespace lbctl-system")
+
+    @property
+    def sentence(self) -> str:
+        """What it means, as the end of a sentence about one Service."""
+        return self.value[0]
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; empty when there is nothing to do."""
+        return self.value[1]

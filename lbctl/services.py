@@ -1,0 +1,176 @@
+"""Service: what allocation needs from the API's JSON, and nothing else.
+
+Everything that reads a Service's spec, annotations or status stands here, so that the rest of lbctl never sees the
+API's JSON. Annotations of other systems are read for a change-over without edits. No I/O, no policy: what a Service
+asks for is a fact, what it gets is the planner's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lbctl.addresses import Address, AddressError, Family, family_of, parse_address
+from lbctl.reasons import Reason
+
+CONDITION = "lbctl/AddressAssigned"
+
+IGNORE = ("lbctl/ignore", "kube-vip.io/ignore")
+ADDRESSES = "lbctl/addresses"
+ADDRESSES_COMPAT = (
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/loadBalancerIPs",
+    "kube-vip.io/loadbalancerIPs",
+    "lbipam.cilium.io/ips",
+    "purelb.io/addresses",
+)
+POOL = (
+    "lbctl/pool",
+    "metallb.io/address-pool",
+    "metallb.universe.tf/address-pool",
+    "purelb.io/service-group",
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """A Service's name in the cluster, written namespace/name everywhere."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Read `namespace/name`."""
+        namespace, _, name = text.partition("/")
+        return cls(namespace, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a Service asks for: addresses, a pool, families. `error` says why the request cannot be read."""
+
+    addresses: tuple[Address, ...] = ()
+    pool: str | None = None
+    families: tuple[Family, ...] = (Family.IPV4,)
+    require_all: bool = True
+    error: str = ""
+    source: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits that change when the ask does; kept in the claim (DESIGN: changes)."""
+        text = json.dumps([[str(a) for a in self.addresses], self.pool, list(self.families), self.require_all])
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One Service as one read of the API showed it."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    created: str
+    is_load_balancer: bool
+    class_name: str | None
+    deleting: bool
+    ignored: bool
+    ask: Ask
+    status: tuple[Address, ...]
+    foreign_status: tuple[str, ...]
+    condition: Mapping[str, Any] | None = field(compare=False)
+    external_ips: tuple[Address, ...] = ()
+    ports: tuple[str, ...] = ()
+
+
+def parse_service(item: Mapping[str, Any]) -> Service:
+    """Read one Service object of the API (a dict of core/v1 JSON)."""
+    meta, spec = item["metadata"], item.get("spec") or {}
+    status = item.get("status") or {}
+    notes = meta.get("annotations") or {}
+    ours, foreign = _ingress((status.get("loadBalancer") or {}).get("ingress") or ())
+    return Service(
+        key=Key(meta["namespace"], meta["name"]),
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        created=meta.get("creationTimestamp") or "",
+        is_load_balancer=spec.get("type") == "LoadBalancer",
+        class_name=spec.get("loadBalancerClass"),
+        deleting=bool(meta.get("deletionTimestamp")),
+        ignored=any(notes.get(note) == "true" for note in IGNORE),
+        ask=_ask(spec, notes),
+        status=ours,
+        foreign_status=foreign,
+        condition=next((c for c in status.get("conditions") or () if c.get("type") == CONDITION), None),
+        external_ips=tuple(_parsed(spec.get("externalIPs") or ())),
+        ports=tuple(f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in spec.get("ports") or ()),
+    )
+
+
+def _parsed(texts: Iterable[str]) -> Iterable[Address]:
+    for text in texts:
+        try:
+            yield parse_address(text)
+        except AddressError:
+            continue  # because the API server accepts forms here that no allocator can hand out either
+
+
+def _ingress(entries: Iterable[Mapping[str, Any]]) -> tuple[tuple[Address, ...], tuple[str, ...]]:
+    """Split a status into addresses and entries no lbctl writes (hostnames, what does not parse)."""
+    addresses: list[Address] = []
+    foreign: list[str] = []
+    for entry in entries:
+        try:
+            addresses.append(parse_address(entry.get("ip") or ""))
+        except AddressError:
+            foreign.append(entry.get("hostname") or entry.get("ip") or "?")
+    return tuple(addresses), tuple(foreign)
+
+
+def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
+    families = tuple(Family(f) for f in spec.get("ipFamilies") or ("IPv4",))
+    policy = spec.get("ipFamilyPolicy") or "SingleStack"
+    pool = next((notes[note] for note in POOL if notes.get(note)), None)
+    source, text = _requested(spec, notes)
+    error = ""
+    addresses: tuple[Address, ...] = ()
+    if text is not None:
+        try:
+            addresses = tuple(parse_address(part.strip()) for part in text.split(","))
+        except AddressError as bad:
+            error = f"{source} is {text!r}: {bad}"
+    if len({family_of(a) for a in addresses}) < len(addresses):
+        error = f"{source} is {text!r}: at most one address per family"
+    return Ask(addresses, pool, families, policy != "PreferDualStack", error, source)
+
+
+def _requested(spec: Mapping[str, Any], notes: Mapping[str, str]) -> tuple[str, str | None]:
+    """Where the request for an address stands and its text; the first that says something wins."""
+    if text := notes.get(ADDRESSES):
+        return f"annotation {ADDRESSES}", text
+    if text := spec.get("loadBalancerIP"):
+        return "spec.loadBalancerIP", text
+    for note in ADDRESSES_COMPAT:
+        if text := notes.get(note):
+            return f"annotation {note}", text
+    return "", None
+
+
+def out_of_scope(service: Service, load_balancer_class: str | None) -> Reason | None:
+    """Why lbctl leaves this Service alone, or None when it is in scope (DESIGN 6)."""
+    if not service.is_load_balancer:
+        return Reason.NotLoadBalancer
+    if service.ignored:
+        return Reason.Ignored
+    if service.class_name != load_balancer_class:
+        return Reason.ForeignClass
+    if service.deleting:
+        return Reason.Deleting
+    return None

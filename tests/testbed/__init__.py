@@ -1,0 +1,1 @@
+"""A real control plane on loopback, from the Go module beside this file."""
