@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from lbctl.addresses import Address, Family, from_int
+from lbctl.addresses import Address, Family, family_of, from_int
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.pools import Pool, PoolFile
 from lbctl.reasons import Reason
@@ -111,12 +111,9 @@ class Index:
         ready = [
             (claim.released or 0, int(a), a)
             for a, claim in self.claims.items()
-            if not claim.holders and BlockId.of(a).family == family and self._offered(pool, a)
+            if not claim.holders and family_of(a) is family and pool.offers(a)
         ]
         return (a for when, _, a in sorted(ready) if when + pool.reuse_after.total_seconds() <= self._now)
-
-    def _offered(self, pool: Pool, address: Address) -> bool:
-        return address in pool.usable and pool.hands_out(address)
 
     def next_cooled(self, pools: Iterable[Pool], family: Family) -> int | None:
         """Seconds until the first released address may be given away, None when none is cooling."""
@@ -125,27 +122,33 @@ class Index:
             for pool in pools
             for a, claim in self.claims.items()
             if not claim.holders and claim.released is not None
-            if BlockId.of(a).family == family and self._offered(pool, a)
+            if family_of(a) is family and pool.offers(a)
         ]
         return max(0, min(waits)) if waits else None
 
-    def check_request(self, service: Service, address: Address) -> tuple[Pool, None] | tuple[None, Refusal]:
+    def cooling(self, claim: Claim) -> bool:
+        """Whether a released claim still keeps its address from other Services (reuseAfter)."""
+        pool = self._pools.pool_of(claim.address)
+        wait = pool.reuse_after.total_seconds() if pool else 0
+        return claim.released is not None and self._now < claim.released + wait
+
+    def check_request(self, service: Service, address: Address) -> Pool | Refusal:
         """The pool an asked-for address comes from, or why the Service can't have it."""
         ask, pool = service.ask, self._pools.pool_of(address)
-        family = BlockId.of(address).family
+        family = family_of(address)
         if family not in ask.families:
             wants = " and ".join(ask.families)
-            return None, Refusal(Reason.FamilyMismatch, f"{address} is {family}; the Service is {wants}")
+            return Refusal(Reason.FamilyMismatch, f"{address} is {family}; the Service is {wants}")
         if pool is None:
-            return None, Refusal(Reason.AddressOutsidePools, f"{address} is in no pool")
-        if not self._offered(pool, address):
-            return None, Refusal(Reason.AddressExcluded, f"pool {pool.name} excludes {address}")
+            return Refusal(Reason.AddressOutsidePools, f"{address} is in no pool")
+        if not pool.offers(address):
+            return Refusal(Reason.AddressExcluded, f"pool {pool.name} excludes {address}")
         if ask.pool is not None and ask.pool != pool.name:
             words = f"{address} is in pool {pool.name}, and the Service names pool {ask.pool}"
-            return None, Refusal(Reason.RequestConflict, words)
+            return Refusal(Reason.RequestConflict, words)
         if user := self.user(address, service.key):
-            return None, Refusal(Reason.AddressInUse, f"{address} is in use: {user}")
-        return pool, None
+            return Refusal(Reason.AddressInUse, f"{address} is in use: {user}")
+        return pool
 
     def choose(
         self, service: Service, families: tuple[Family, ...]

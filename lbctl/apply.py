@@ -16,11 +16,10 @@ from typing import Any, TypeVar
 
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.claims import Block, BlockId, Claim, Holder
-from lbctl.errors import ClusterError, LbctlError
 from lbctl.kube.api import Kube
-from lbctl.kube.errors import Conflict, Invalid, NotFound
+from lbctl.kube.errors import Conflict, Invalid, NotFound, Unreachable
 from lbctl.ledger import Ledger, LostRace
-from lbctl.planner import Action, Decision, Plan, Snapshot, plan
+from lbctl.planner import Action, Decision, Plan, Snapshot, plan, plan_release
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
@@ -28,17 +27,24 @@ from lbctl.services import CONDITION, Key, Service, parse_service
 T = TypeVar("T")
 R = TypeVar("R")
 
-SIDE_BY_SIDE = 8  # PATCHes at once: measured, more gains nothing on a small control plane
+SIDE_BY_SIDE = 8  # writes at once: more gains nothing against a control plane of two cores
+
+
+def new_attempt() -> str:
+    """A name for one look at the cluster and the writes that rest on it."""
+    return secrets.token_hex(4)
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A cluster at hand: its API, its ledger, and who we are in the claims. `others` are addresses known from outside
-    the API's objects (the API server's own), in words."""
+    """A cluster at hand: its API, and who we are in the claims (`by`). `others` are addresses in use that no object of
+    the API shows (the API server's own), in words."""
 
     kube: Kube
     by: str
     others: Mapping[Address, str] = field(default_factory=dict)
+    workers: int = SIDE_BY_SIDE
+    name_attempt: Callable[[], str] = new_attempt
     attempts: set[str] = field(default_factory=set)
 
     @property
@@ -51,17 +57,10 @@ class Cluster:
         blocks = self.ledger.read()
         listed = self.kube.list_services()
         services = [parse_service(item) for item in listed.items]
-        attempt = secrets.token_hex(4)
-        snapshot = Snapshot(
-            services={s.key: s for s in services},
-            blocks=blocks,
-            others={**self.others, **_node_addresses(self.kube.list_nodes().items)},
-            now=int(listed.date),
-            attempt=attempt,
-            mine=frozenset(self.attempts),
-        )
+        attempt, mine = self.name_attempt(), frozenset(self.attempts)
         self.attempts.add(attempt)
-        return snapshot
+        others = {**self.others, **_node_addresses(self.kube.list_nodes().items)}
+        return Snapshot({s.key: s for s in services}, blocks, others, int(listed.date), attempt, mine)
 
 
 def _node_addresses(nodes: Iterable[Mapping[str, Any]]) -> dict[Address, str]:
@@ -77,7 +76,7 @@ def _node_addresses(nodes: Iterable[Mapping[str, Any]]) -> dict[Address, str]:
 
 @dataclass(slots=True)
 class Round:
-    """What one round did: Services done, and those to plan again."""
+    """What one round did: Services settled, and those to plan again."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
@@ -97,32 +96,29 @@ class _Carrier:
         self._plan = planned
         self._now = planned.snapshot.now
         self._blocks: dict[BlockId, Block] = dict(planned.snapshot.blocks)
-        self._round = Round()
+        self._again: set[Key] = set()
 
     def run(self) -> Round:
-        todo = [d for d in self._plan.decisions if d.action is Action.ASSIGN]
-        lost = self._write(self._claims(todo))
-        ready = [d for d in todo if not any(BlockId.of(a) in lost for a in d.claims)]
-        self._round.again |= {d.service.key for d in todo if d not in ready} if lost else set()
+        writing = [d for d in self._plan.decisions if d.writes]
+        lost = self._write(self._claims(writing))
+        ready = [d for d in writing if not any(BlockId.of(a) in lost for a in d.claims)]
+        self._again |= {d.service.key for d in writing} - {d.service.key for d in ready}
         after = self._publish(ready)
-        self._write(self._dropped(ready, after))
-        for decision in self._plan.decisions:
-            if decision.action is Action.WAIT:
-                self._round.again.add(decision.service.key)
-            elif decision.action is not Action.ASSIGN:
-                self._round.done[decision.service.key] = decision
-        return self._round
+        self._drop(ready, after)
+        self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
+        done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
+        return Round(done, self._again)
 
-    def _claims(self, todo: Iterable[Decision]) -> dict[BlockId, list[Claim]]:
-        """The claims to write, a block each: those of this round's Services, and those whose Service is gone."""
+    def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
+        """The claims to write: those of this round's Services, and those that holders who are gone leave behind."""
         changed: dict[Address, Claim] = {}
         for claim, holder in self._plan.orphans:
             before = changed.get(claim.address, claim)
-            changed[claim.address] = before.let_go(holder, now=self._now, by=self._cluster.by, parked=False)
-        for decision in todo:
-            for address, pool in zip(decision.claims, decision.pools, strict=True):
+            changed[claim.address] = before.let_go(holder, now=self._now, by=self._cluster.by)
+        for decision in writing:
+            for address, pool in decision.claims.items():
                 changed[address] = self._claim(decision.service, address, pool)
-        return _by_block(changed.values())
+        return list(changed.values())
 
     def _claim(self, service: Service, address: Address, pool: str) -> Claim:
         snapshot = self._plan.snapshot
@@ -131,47 +127,54 @@ class _Carrier:
         )
         block = snapshot.blocks.get(BlockId.of(address))
         before = block.claims.get(address) if block else None
-        held = before is not None and (mine := before.holder(service.key)) is not None and mine.uid == service.uid
-        since = before.since if held and before is not None else self._now
+        mine = before.holder(service.key) if before else None
+        since = before.since if before and mine and mine.uid == service.uid else self._now
         return Claim(address, (holder,), pool, since, self._cluster.by)
 
-    def _write(self, changes: Mapping[BlockId, list[Claim]]) -> set[BlockId]:
-        """Write the changed blocks side by side; returns those that were lost to another run."""
+    def _write(self, claims: Iterable[Claim]) -> set[BlockId]:
+        """Write claims, one compare-and-swap a block, side by side; returns the blocks lost to another run."""
+        changes: dict[BlockId, list[Claim]] = {}
+        for claim in claims:
+            changes.setdefault(BlockId.of(claim.address), []).append(claim)
+        expired: dict[BlockId, list[Address]] = {}
+        for address in self._plan.expired:
+            expired.setdefault(BlockId.of(address), []).append(address)
 
         def one(block_id: BlockId) -> BlockId | None:
             block = self._blocks.get(block_id) or Block(block_id, None, {})
+            written = {c.address for c in changes[block_id]}
+            gone = [a for a in expired.get(block_id, ()) if a not in written]
             try:
-                written = self._ledger.write(block.with_claims(changes[block_id]), self._plan.snapshot.attempt)
+                new = self._ledger.write(block.with_claims(changes[block_id], gone), self._plan.snapshot.attempt)
             except LostRace:
                 return block_id
-            self._blocks[block_id] = written
+            self._blocks[block_id] = new
             return None
 
-        return {lost for lost in _side_by_side(one, list(changes)) if lost is not None}
+        return {lost for lost in self._side_by_side(one, list(changes)) if lost is not None}
 
     def _publish(self, ready: list[Decision]) -> dict[Key, Service]:
         """PATCH each status; the Services as the answers show them."""
 
-        def one(decision: Decision) -> Service | LbctlError:
-            service = decision.service
-            body = status_patch(service, decision.addresses, Reason.Assigned, self._now)
+        def one(decision: Decision) -> Service | None:
+            key, body = decision.service.key, status_patch(decision, self._now)
             try:
-                key = service.key
                 return parse_service(self._cluster.kube.patch_service_status(key.namespace, key.name, body))
-            except (Conflict, Invalid, NotFound) as stale:
-                return stale
+            except (Conflict, Invalid, NotFound):
+                return None  # because it changed since this round's look: plan it again
+            except Unreachable as unknown:
+                if not unknown.sent:
+                    raise
+                return None  # because it may land yet: in flight, not failed (rule 2)
 
-        after: dict[Key, Service] = {}
-        for decision, answer in zip(ready, _side_by_side(one, ready), strict=True):
-            if isinstance(answer, Service):
-                after[decision.service.key] = answer
-                self._round.done[decision.service.key] = decision
-            else:
-                self._round.again.add(decision.service.key)
+        answers = zip(ready, self._side_by_side(one, ready), strict=True)
+        after = {decision.service.key: service for decision, service in answers if service is not None}
+        self._again |= {d.service.key for d in ready} - set(after)
         return after
 
-    def _dropped(self, ready: Iterable[Decision], after: Mapping[Key, Service]) -> dict[BlockId, list[Claim]]:
-        """The claims that a move leaves behind, where the answer to our PATCH proves that none can land (rule 3)."""
+    def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Service]) -> None:
+        """Drop what a move or a release leaves behind, where the answer to our own PATCH proves that no other can land
+        under the claim (rule 3)."""
         gone: list[Claim] = []
         for decision in ready:
             service = after.get(decision.service.key)
@@ -179,8 +182,22 @@ class _Carrier:
                 claim = self._blocks[BlockId.of(address)].claims.get(address)
                 holder = claim.holder(decision.service.key) if claim else None
                 if claim and holder and service and droppable(holder, address, service):
-                    gone.append(claim.let_go(holder, now=self._now, by=self._cluster.by, parked=False))
-        return _by_block(gone)
+                    gone.append(self._let_go(claim, holder, decision))
+        dropped = {c.address for c in gone} - self._addresses_in(self._write(gone), gone)
+        self._again |= {d.service.key for d in ready if not set(d.drops) <= dropped}
+
+    def _addresses_in(self, lost: set[BlockId], claims: Iterable[Claim]) -> set[Address]:
+        return {c.address for c in claims if BlockId.of(c.address) in lost}
+
+    def _let_go(self, claim: Claim, holder: Holder, decision: Decision) -> Claim:
+        parked = decision.action is Action.RELEASE
+        return claim.let_go(holder, now=0 if decision.at_once else self._now, by=self._cluster.by, parked=parked)
+
+    def _side_by_side(self, work: Callable[[T], R], items: list[T]) -> list[R]:
+        if len(items) < 2 or self._cluster.workers < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(self._cluster.workers) as pool:
+            return list(pool.map(work, items))
 
 
 def droppable(holder: Holder, address: Address, service: Service) -> bool:
@@ -190,38 +207,51 @@ def droppable(holder: Holder, address: Address, service: Service) -> bool:
     return service.resource_version != holder.rv and address not in service.status
 
 
-def status_patch(
-    service: Service, addresses: Iterable[Address], reason: Reason, now: int, note: str = ""
-) -> dict[str, Any]:
-    """The strategic merge patch that makes the status show these addresses (none: cleared), with uid and
-    resourceVersion of the read it rests on."""
-    shown = list(addresses)
+def status_patch(decision: Decision, now: int) -> dict[str, Any]:
+    """The strategic merge patch that makes the status show the decision's addresses (none: cleared) and the condition
+    say why, with uid and resourceVersion of the read it rests on (rule 2)."""
+    service, shown = decision.service, list(decision.addresses)
+    text = ", ".join(map(str, shown)) if decision.satisfied and shown else decision.sentence
     condition = {
         "type": CONDITION,
-        "status": "True" if shown else "False",
-        "reason": reason.name,
-        "message": note or (", ".join(map(str, shown)) if shown else reason.sentence),
+        "status": "True" if decision.satisfied and shown else "False",
+        "reason": decision.reason.name,
+        "message": text,
         "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
     }
-    ingress = [{"ip": str(a)} for a in shown] or None
     return {
         "metadata": {"uid": service.uid, "resourceVersion": service.resource_version},
-        "status": {"loadBalancer": {"ingress": ingress}, "conditions": [condition]},
+        "status": {"loadBalancer": {"ingress": [{"ip": str(a)} for a in shown] or None}, "conditions": [condition]},
     }
 
 
-def _by_block(claims: Iterable[Claim]) -> dict[BlockId, list[Claim]]:
-    blocks: dict[BlockId, list[Claim]] = {}
-    for claim in claims:
-        blocks.setdefault(BlockId.of(claim.address), []).append(claim)
-    return blocks
+def _until_settled(
+    cluster: Cluster,
+    selected: frozenset[Key] | None,
+    decide: Callable[[Snapshot, frozenset[Key] | None], Plan],
+    wait: float,
+    sleep: Callable[[float], None],
+) -> dict[Key, Decision]:
+    """Look, decide and carry out until every selected Service is settled or `wait` seconds have passed.
 
-
-def _side_by_side(work: Callable[[T], R], items: list[T]) -> list[R]:
-    if len(items) < 2:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return list(pool.map(work, items))
+    Returns the last Decision for each Service; one at Action.WAIT did not settle in time.
+    """
+    results: dict[Key, Decision] = {}
+    waited, pause = 0.0, 0.05
+    while True:
+        planned = decide(cluster.snapshot(), selected)
+        done = carry_out(cluster, planned)
+        for decision in planned.decisions:
+            key = decision.service.key
+            results[key] = done.done.get(key) or replace(decision, action=Action.WAIT, reason=Reason.BeingAssigned)
+        for key in (selected or frozenset()) - {d.service.key for d in planned.decisions}:
+            results.pop(key, None)  # because it is gone, it waits for nothing
+        if not done.again or waited >= wait:
+            return results
+        selected = frozenset(done.again)
+        step = pause * (0.5 + secrets.randbelow(1000) / 1000)
+        sleep(step)
+        waited, pause = waited + step, min(pause * 2, 1.0)
 
 
 def assign(
@@ -230,66 +260,24 @@ def assign(
     selected: frozenset[Key] | None = None,
     *,
     wait: float = 60.0,
-    clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[Key, Decision]:
-    """Look, plan and carry out until every selected Service is settled or `wait` seconds have passed.
-
-    Returns the last Decision for each Service; one still at Action.WAIT did not settle in time.
-    """
-    deadline = clock() + wait
+    """Give the selected Services (None: all in scope) what they ask for; the outcome for each that exists."""
     named = selected is not None
-    results: dict[Key, Decision] = {}
-    pause = 0.05
-    while True:
-        planned = plan(cluster.snapshot(), pools, selected, named=named)
-        done = carry_out(cluster, planned)
-        results.update({d.service.key: d for d in planned.decisions if d.service.key not in results})
-        results.update(done.done)
-        for key in done.again:
-            results[key] = replace(_of(planned, key), action=Action.WAIT, reason=Reason.BeingAssigned)
-        if not done.again or clock() >= deadline:
-            return results
-        selected = frozenset(done.again)
-        sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
-        pause = min(pause * 2, 1.0)
+    return _until_settled(cluster, selected, lambda look, keys: plan(look, pools, keys, named=named), wait, sleep)
 
 
-def _of(planned: Plan, key: Key) -> Decision:
-    return next(d for d in planned.decisions if d.service.key == key)
+def release(
+    cluster: Cluster,
+    selected: frozenset[Key],
+    *,
+    at_once: bool = False,
+    wait: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[Key, Decision]:
+    """Clear the statuses of the selected Services and park their claims; `at_once` frees the addresses for others."""
 
+    def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
+        return plan_release(look, keys or frozenset(), at_once=at_once)
 
-def release(cluster: Cluster, key: Key, *, now: bool = False) -> tuple[Address, ...]:
-    """Clear a Service's status and park its claims; `now` frees the addresses for others at once.
-
-    Returns the addresses released. Raises LbctlError when the Service is unknown, holds nothing of ours, or changed
-    meanwhile.
-    """
-    blocks = dict(cluster.ledger.read())
-    try:
-        service = parse_service(cluster.kube.get_service(key.namespace, key.name).object)
-    except NotFound as missing:
-        raise LbctlError(f"there is no Service {key}", hint="kubectl get svc -A") from missing
-    held = [(b, c, h) for b in blocks.values() for c in b.claims.values() for h in c.holders if h.key == key]
-    held = [(b, c, h) for b, c, h in held if h.uid == service.uid]
-    if not held:
-        raise LbctlError(f"{key}: {Reason.NotOurs.sentence}", hint=Reason.NotOurs.hint, reason=Reason.NotOurs)
-    ours = {c.address for _, c, _ in held}
-    stamp = int(time.time())
-    left = [a for a in service.status if a not in ours]
-    body = status_patch(service, left, Reason.Released, stamp)
-    try:
-        after = parse_service(cluster.kube.patch_service_status(key.namespace, key.name, body))
-    except (Conflict, Invalid) as changed:
-        raise LbctlError(f"{key} was changed meanwhile; nothing was released", hint="run it again") from changed
-    gone = [
-        c.let_go(h, now=0 if now else stamp, by=cluster.by, parked=True)
-        for _, c, h in held
-        if droppable(h, c.address, after)
-    ]
-    for block_id, claims in _by_block(gone).items():
-        try:
-            cluster.ledger.write(blocks[block_id].with_claims(claims), "")
-        except LostRace as lost:
-            raise ClusterError(f"the claims of {key} were changed meanwhile", hint="run it again") from lost
-    return tuple(c.address for c in gone)
+    return _until_settled(cluster, selected, decide, wait, sleep)

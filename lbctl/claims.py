@@ -84,7 +84,7 @@ class Claim:
         """The holder of that name, if it is one."""
         return next((h for h in self.holders if h.key == key), None)
 
-    def let_go(self, holder: Holder, *, now: int, by: str, parked: bool) -> Claim:
+    def let_go(self, holder: Holder, *, now: int, by: str, parked: bool = False) -> Claim:
         """The claim without that holder; the last one's name stays behind (it gets the address back within keepFor)."""
         rest = tuple(h for h in self.holders if h.key != holder.key)
         if rest:

@@ -1,8 +1,8 @@
 """Snapshot -> Plan: what should happen, as values (promise 6).
 
-`lbctl assign`, its dry run, `explain` and `serve` all call plan(); nothing else decides. Pure: the Snapshot carries the
-cluster, its time and the name of this attempt; the Decisions carry everything that apply needs and everything that a
-person is told.
+`lbctl assign`, its dry run, `explain` and `serve` all call plan(), `lbctl release` calls plan_release(); nothing else
+decides. Pure: the Snapshot carries the cluster, its time and the name of this attempt; the Decisions carry everything
+that apply needs and everything that a person is told.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from lbctl.pools import Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service, out_of_scope
 
-YOUNG = 5  # seconds a claim without an address is left to the run that wrote it
+YOUNG = 5  # seconds a claim without an address is left to the run that wrote it (DESIGN 5, Recovery)
 
 
 class Action(StrEnum):
     """What a Decision does. The words are those of `--dry-run` and of JSON."""
 
     KEEP = "keep"  # nothing to do
-    ASSIGN = "assign"  # claim, then publish: the status grows or changes
+    ASSIGN = "assign"  # claim, then publish, then drop what is left behind
+    RELEASE = "release"  # clear, then park the claims
     WAIT = "wait"  # another run is at it
-    REFUSE = "refuse"  # the Service stays as it is, without what it asks for
+    REFUSE = "refuse"  # the Service keeps what it has, without what it asks for
     SKIP = "skip"  # not ours to act on
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The cluster as one look saw it: the claims read first, then the Services (rule 3 rests on that order).
+    """The cluster as one look saw it: the claims read first, then the Services (rules 1 and 3 rest on that order).
 
     `others` are addresses in use by Nodes and the API server, in words; `now` is the API server's time in seconds since
     the epoch; `attempt` names this look, `mine` the attempts of the same process, whose claims need not be waited for.
@@ -49,22 +50,27 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What happens to one Service. `addresses` is what its status shall show, `claims` what is claimed for it before,
-    `drops` the addresses whose claims go after."""
+    """What happens to one Service. `addresses` is what its status shows afterwards; `claims` (address -> pool) is
+    written before, `drops` are addresses whose claims go after: parked, and free for others `at_once`, on release."""
 
     service: Service
     action: Action
     reason: Reason
     message: str = ""
     addresses: tuple[Address, ...] = ()
-    pools: tuple[str, ...] = ()
-    claims: tuple[Address, ...] = ()
+    claims: Mapping[Address, str] = field(default_factory=dict)
     drops: tuple[Address, ...] = ()
+    at_once: bool = False
 
     @property
     def satisfied(self) -> bool:
-        """Whether the Service has, or will have, what it asks for."""
-        return self.action in (Action.KEEP, Action.ASSIGN)
+        """Whether the Service has, or will have, what was asked for."""
+        return self.action in (Action.KEEP, Action.ASSIGN, Action.RELEASE)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to carry out."""
+        return self.action in (Action.ASSIGN, Action.RELEASE) or bool(self.drops)
 
     @property
     def sentence(self) -> str:
@@ -74,11 +80,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The Decisions in the order of their rank, and the claims whose Service is gone."""
+    """The Decisions in the order the Services were listed; holders whose Service is gone (`orphans`); released claims
+    that nobody will get back (`expired`), which go with their block's next write."""
 
+    snapshot: Snapshot = field(repr=False)
     decisions: tuple[Decision, ...]
     orphans: tuple[tuple[Claim, Holder], ...] = ()
-    snapshot: Snapshot = field(repr=False, default_factory=lambda: Snapshot({}, {}, {}, 0, ""))
+    expired: frozenset[Address] = frozenset()
 
 
 def plan(
@@ -101,14 +109,39 @@ def plan(
     # every process that looks at the same cluster.
     for service in sorted(todo, key=lambda s: (not s.ask.addresses, s.created, s.key)):
         decided[service.key] = planner.allocate(service)
-    orphans = tuple(
-        (claim, holder)
-        for block in snapshot.blocks.values()
-        for claim in block.claims.values()
-        for holder in claim.holders
-        if not planner.index.alive(holder)
-    )
-    return Plan(tuple(decided[s.key] for s in chosen if s.key in decided), orphans, snapshot)
+    return Plan(snapshot, tuple(decided[s.key] for s in chosen), planner.orphans(), planner.expired())
+
+
+def plan_release(snapshot: Snapshot, selected: frozenset[Key], *, at_once: bool) -> Plan:
+    """Clear the selected Services and park their claims; those that do not exist are left out."""
+    holders = _by_key(snapshot.blocks)
+    chosen = [snapshot.services[key] for key in sorted(selected) if key in snapshot.services]
+    return Plan(snapshot, tuple(_release(s, holders.get(s.key, []), at_once) for s in chosen))
+
+
+def _release(service: Service, claims: list[tuple[Claim, Holder]], at_once: bool) -> Decision:
+    ours = [c.address for c, h in claims if h.uid == service.uid]
+    strange = _strange(service, ours)
+    if strange and ours:
+        words = f"its status also shows {', '.join(strange)}, so it is left whole"
+        return Decision(service, Action.REFUSE, Reason.ForeignOwner, words, service.status)
+    if not ours:
+        return Decision(service, Action.REFUSE, Reason.NotOurs, "lbctl holds no claim for it", service.status)
+    return Decision(service, Action.RELEASE, Reason.Released, drops=tuple(ours), at_once=at_once)
+
+
+def _by_key(blocks: Mapping[BlockId, Block]) -> dict[Key, list[tuple[Claim, Holder]]]:
+    held: dict[Key, list[tuple[Claim, Holder]]] = {}
+    for block in blocks.values():
+        for claim in block.claims.values():
+            for holder in claim.holders:
+                held.setdefault(holder.key, []).append((claim, holder))
+    return held
+
+
+def _strange(service: Service, ours: list[Address]) -> list[str]:
+    """What its status shows that lbctl holds no claim for."""
+    return [str(a) for a in service.status if a not in ours] + list(service.foreign_status)
 
 
 class _Planner:
@@ -119,13 +152,21 @@ class _Planner:
         self.pools = pools
         self.named = named
         self.index = Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
-        self._held: dict[Key, list[tuple[Claim, Holder]]] = {}
+        self._held = _by_key(snapshot.blocks)
         self._last: dict[Key, list[Claim]] = {}
         for claim in self.index.claims.values():
-            for holder in claim.holders:
-                self._held.setdefault(holder.key, []).append((claim, holder))
             if not claim.holders and claim.last is not None:
                 self._last.setdefault(claim.last.key, []).append(claim)
+
+    def orphans(self) -> tuple[tuple[Claim, Holder], ...]:
+        """Holders whose Service is gone, another, or no longer of type LoadBalancer."""
+        pairs = (pair for pairs in self._held.values() for pair in pairs)
+        return tuple((c, h) for c, h in pairs if not self.index.alive(h))
+
+    def expired(self) -> frozenset[Address]:
+        """Released claims past keepFor and reuseAfter; a parked one only when its Service's ask or uid has changed."""
+        gone = (c for claims in self._last.values() for c in claims if not self._parked(c) and not self._kept(c))
+        return frozenset(c.address for c in gone if not self.index.cooling(c))
 
     def held(self, service: Service) -> list[tuple[Claim, Holder]]:
         """The claims in which this very Service (name and uid) is a holder."""
@@ -136,75 +177,67 @@ class _Planner:
         if (reason := out_of_scope(service, self.pools.load_balancer_class)) is not None:
             return Decision(service, Action.SKIP, reason, addresses=service.status)
         held = self.held(service)
-        ours = {claim.address for claim, _ in held}
-        strange = [str(a) for a in service.status if a not in ours] + list(service.foreign_status)
-        if strange:
+        if strange := _strange(service, [c.address for c, _ in held]):
             words = f"its status shows {', '.join(strange)}, which lbctl holds no claim for"
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
-        young = [h for c, h in held if c.address not in service.status and self._young(h)]
-        if young:
+        if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
-        if self._parked(service) and not self.named:
+        if not self.named and not held and any(self._parked(c) for c in self._last.get(service.key, ())):
             return Decision(service, Action.SKIP, Reason.Released)
         return self._keep(service, held)
 
     def _young(self, holder: Holder) -> bool:
         return holder.attempt not in self.snapshot.mine and self.snapshot.now - holder.at < YOUNG
 
-    def _parked(self, service: Service) -> bool:
-        return any(
-            c.parked and c.last is not None and c.last.uid == service.uid and c.last.ask == service.ask.digest
-            for c in self._last.get(service.key, ())
-        )
+    def _parked(self, claim: Claim) -> bool:
+        """Whether a claim parks a Service that still stands and still asks for the same."""
+        if not claim.parked or claim.last is None:
+            return False
+        service = self.snapshot.services.get(claim.last.key)
+        return service is not None and service.uid == claim.last.uid and service.ask.digest == claim.last.ask
 
     def _keep(self, service: Service, held: list[tuple[Claim, Holder]]) -> Decision | None:
         """Keep when the status shows all that is asked and the claims were written for this ask."""
         shown = {c.address for c, _ in held if c.address in service.status}
-        families = {family_of(a) for a in shown}
-        if (
-            not held
-            or not self._same_ask(service)
-            or shown != {c.address for c, _ in held}
-            or set(service.ask.families) - families
-        ):
+        complete = len(shown) == len(held) and {family_of(a) for a in shown} == set(service.ask.families)
+        if not held or not complete or not self._same_ask(held, service):
             return None
-        names = tuple(c.pool for c, _ in held)
         if outside := [str(a) for a in service.status if self.pools.pool_of(a) is None]:
-            words = f"{', '.join(outside)} is in no pool; it keeps it"
-            return Decision(service, Action.KEEP, Reason.AddressOutsidePools, words, service.status, names)
-        return Decision(service, Action.KEEP, Reason.Assigned, addresses=service.status, pools=names)
+            words = f"{', '.join(outside)} is in no pool; the Service keeps it"
+            return Decision(service, Action.KEEP, Reason.AddressOutsidePools, words, service.status)
+        return Decision(service, Action.KEEP, Reason.Assigned, addresses=service.status)
+
+    def _same_ask(self, held: list[tuple[Claim, Holder]], service: Service) -> bool:
+        return all(h.ask == service.ask.digest for _, h in held)
 
     def allocate(self, service: Service) -> Decision:
         """Choose addresses for a Service that lacks some, or whose ask has changed; never drops one in order to try."""
-        held = {c.address: c for c, _ in self.held(service)}
-        if service.ask.error:
-            return self._refuse(service, Refusal(Reason.InvalidRequest, service.ask.error))
-        got = self._requested(service) if service.ask.addresses else self._unasked(service, held)
+        held = self.held(service)
+        got = self._wanted(service, {c.address: c for c, _ in held})
         if isinstance(got, Refusal):
-            return self._refuse(service, got)
+            # A claim that an earlier ask left unpublished goes; what the status shows stays.
+            unshown = tuple(c.address for c, _ in held if c.address not in service.status)
+            return Decision(service, Action.REFUSE, got.reason, got.message, service.status, drops=unshown)
         for address in got:
             self.index.take(address, service.key)
         order = {family: n for n, family in enumerate(service.ask.families)}
         addresses = tuple(sorted(got, key=lambda a: order[family_of(a)]))
-        drops = tuple(a for a in held if a not in got)
-        names = tuple(got[a] for a in addresses)
-        if addresses == service.status and not drops and self._same_ask(service):
-            return Decision(service, Action.KEEP, Reason.Assigned, "", addresses, names)
-        return Decision(service, Action.ASSIGN, Reason.Assigned, "", addresses, names, addresses, drops)
+        drops = tuple(c.address for c, _ in held if c.address not in got)
+        if addresses == service.status and not drops and self._same_ask(held, service):
+            return Decision(service, Action.KEEP, Reason.Assigned, addresses=addresses)
+        return Decision(service, Action.ASSIGN, Reason.Assigned, addresses=addresses, claims=got, drops=drops)
 
-    def _same_ask(self, service: Service) -> bool:
-        return all(h.ask == service.ask.digest for _, h in self.held(service))
-
-    def _refuse(self, service: Service, refusal: Refusal) -> Decision:
-        return Decision(service, Action.REFUSE, refusal.reason, refusal.message, service.status)
+    def _wanted(self, service: Service, held: Mapping[Address, Claim]) -> dict[Address, str] | Refusal:
+        if service.ask.error:
+            return Refusal(Reason.InvalidRequest, service.ask.error)
+        return self._requested(service) if service.ask.addresses else self._unasked(service, held)
 
     def _requested(self, service: Service) -> dict[Address, str] | Refusal:
         got: dict[Address, str] = {}
         for address in service.ask.addresses:
-            pool, refusal = self.index.check_request(service, address)
-            if refusal is not None:
-                return refusal
-            assert pool is not None
+            pool = self.index.check_request(service, address)
+            if isinstance(pool, Refusal):
+                return pool
             got[address] = pool.name
         if service.ask.require_all and len(got) < len(service.ask.families):
             wants = " and ".join(service.ask.families)
@@ -212,10 +245,10 @@ class _Planner:
         return got
 
     def _unasked(self, service: Service, held: Mapping[Address, Claim]) -> dict[Address, str] | Refusal:
-        """Held addresses that still suit, those of a Service of this name before, then free ones."""
+        """Held addresses that still suit, those that a Service of this name had before, then free ones."""
         got: dict[Address, str] = {}
-        for address in sorted(held, key=lambda a: a not in service.status):
-            if family_of(address) not in {family_of(a) for a in got} and self._suits(service, address):
+        for address in sorted(held, key=lambda a: (a not in service.status, int(a))):
+            if self._lacks(got, address) and self._suits(service, address):
                 got[address] = held[address].pool
         self._take_back(service, got)
         missing = tuple(f for f in service.ask.families if f not in {family_of(a) for a in got})
@@ -225,6 +258,9 @@ class _Planner:
                 return refusal
             got.update({address: pool.name for address, pool in found.values()})
         return got
+
+    def _lacks(self, got: Mapping[Address, str], address: Address) -> bool:
+        return family_of(address) not in {family_of(a) for a in got}
 
     def _enough(
         self, service: Service, got: Mapping[Address, str], found: Mapping[Family, tuple[Address, Pool]]
@@ -243,11 +279,10 @@ class _Planner:
         before = [c for c, h in self._held.get(service.key, ()) if h.uid != service.uid]
         before += [c for c in self._last.get(service.key, ()) if self._kept(c)]
         for claim in before:
-            family = family_of(claim.address)
             pool = self.pools.pool_of(claim.address)
-            if pool is None or not pool.hands_out(claim.address) or claim.address not in pool.usable:
+            if pool is None or not pool.offers(claim.address):
                 continue
-            if family not in {family_of(a) for a in got} and self._suits(service, claim.address):
+            if self._lacks(got, claim.address) and self._suits(service, claim.address):
                 got[claim.address] = pool.name
 
     def _kept(self, claim: Claim) -> bool:

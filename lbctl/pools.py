@@ -38,6 +38,10 @@ class Pool:
         """Whether avoidBuggyIPs lets the address go (IPv4 .0 and .255 upset old routers)."""
         return not (self.avoid_buggy_ips and address.version == 4 and int(address) & 255 in (0, 255))
 
+    def offers(self, address: Address) -> bool:
+        """Whether the pool may give this address to a Service."""
+        return address in self.addresses and address not in self.exclude and self.hands_out(address)
+
 
 @dataclass(frozen=True, slots=True)
 class PoolFile:

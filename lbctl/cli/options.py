@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -14,6 +14,7 @@ from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
     from lbctl.apply import Cluster
+    from lbctl.planner import Decision
     from lbctl.pools import PoolFile
     from lbctl.services import Key
 
@@ -59,6 +60,29 @@ def service_keys(names: list[str], namespace: str | None) -> frozenset[Key]:
             )
         keys.add(Key.parse(name) if "/" in name else Key(namespace or "default", name))
     return frozenset(keys)
+
+
+def report(named: frozenset[Key] | None, results: Mapping[Key, Decision]) -> int:
+    """Print a line for each Service that changed or was named, and say what went wrong; the exit code.
+
+    `named` is None after --all: then what needed nothing and what is not ours to act on is passed over in silence.
+    """
+    from lbctl.planner import Action
+
+    code = 0
+    for key in sorted((named or frozenset()) - set(results)):
+        say(f"error: there is no Service {key}")
+        code = 1
+    for key, decision in results.items():
+        if decision.satisfied:
+            if named is not None or decision.writes:
+                print(f"{key} {','.join(map(str, decision.addresses or decision.drops))} ({decision.reason.name})")
+        elif named is not None or decision.action is not Action.SKIP:
+            say(f"error: {key}: {decision.reason.name}: {decision.sentence}")
+            if decision.reason.hint:
+                say(f"hint: {decision.reason.hint}")
+            code = max(code, 124 if decision.action is Action.WAIT else 1)
+    return code
 
 
 def say(text: str) -> None:

@@ -20,7 +20,6 @@ def release(
     """Clear the status and release the address; only `lbctl assign SVC` gives the Service one again."""
     from lbctl.apply import release as run
 
+    keys = options.service_keys(services, namespace)
     cluster = options.open_cluster(kubeconfig, context, request_timeout, "release")
-    for key in sorted(options.service_keys(services, namespace)):
-        freed = run(cluster, key, now=now)
-        print(f"{key} released {','.join(map(str, freed))}")
+    raise typer.Exit(options.report(keys, run(cluster, keys, at_once=now)))

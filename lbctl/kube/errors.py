@@ -30,4 +30,6 @@ class ServerFailed(ClusterError):
 
 
 class Unreachable(ClusterError):
-    """No answer; a write may have landed all the same."""
+    """No answer; `sent` says whether the request may have reached the server, so that a write may land all the same."""
+
+    sent = True

@@ -42,7 +42,7 @@ def test_pending_becomes_an_address_and_release_takes_it_back(bed: Bed) -> None:
     again = lbctl(bed, "assign", "--all", pools)
     assert (again.stdout, again.stderr, again.returncode) == ("", "", 0)
     freed = lbctl(bed, "release", "default/test-svc-1")
-    assert (freed.stdout, freed.stderr) == ("default/test-svc-1 released 192.0.2.200\n", "")
+    assert (freed.stdout, freed.stderr) == ("default/test-svc-1 192.0.2.200 (Released)\n", "")
     assert "<pending>" in bed.kubectl("get", "svc", "test-svc-1")
     lbctl(bed, "assign", "--all", pools)
     assert "<pending>" in bed.kubectl("get", "svc", "test-svc-1")
