@@ -48,7 +48,7 @@ class Kube:
 
     def list_configmaps(self, namespace: str, selector: str) -> Listed:
         """ConfigMaps by label."""
-        return self._list(f"/api/v1/namespaces/{namespace}/configmaps", {"labelSelector": selector.replace("=", "%3D")})
+        return self._list(f"/api/v1/namespaces/{namespace}/configmaps", {"labelSelector": selector})
 
     def get_service(self, namespace: str, name: str) -> Dated:
         """One Service."""

@@ -1,19 +1,33 @@
-"""One request, one answer: the `kubernetes` package's configuration and pool, no retries, always a timeout."""
+"""One request, one answer: JSON over the `kubernetes` package's pool, a deadline always, no repeated writes.
+
+Reads are asked again where that can help and the deadline allows it; writes never, for a write whose answer was lost
+may have landed, and only the claims know (DESIGN 5). What each failure means is said in answers.py and faults.py.
+"""
 
 from __future__ import annotations
 
-import email.utils
 import json
-from collections.abc import Mapping
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 
-from lbctl.errors import ClusterError
 from lbctl.kube import errors
+from lbctl.kube.answers import Call, Heard, understood
+from lbctl.kube.config import find_place
+from lbctl.kube.faults import unreachable
+from lbctl.kube.login import Login, Session
 
-BY_STATUS = {404: errors.NotFound, 409: errors.Conflict, 422: errors.Invalid}
+# How often a read is repeated when the server does not say when to come back: 0.2 + 0.4 + 0.8 + 1.6 s, long enough for
+# an API server behind a load balancer to be taken out, short enough not to keep somebody waiting for a broken one.
+REPEATS = 4
+FIRST_PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +38,47 @@ class Answer:
     date: float
 
 
-class KubeTransport:
-    """Speaks to one API server."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What goes out, but for who we are, and what it asks in RBAC's words."""
 
-    def __init__(self, configuration: Any, client: Any, timeout: float) -> None:
-        self._configuration = configuration
-        self._client = client
-        self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
+    method: str
+    url: str
+    data: bytes | None
+    headers: Mapping[str, str]
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time as the transport sees it: a clock that never goes back, a sleep, and jitter from 0 to 1. All in seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+class KubeTransport:
+    """Speaks to one API server, for many threads at once."""
+
+    def __init__(self, session: Session, timeout: float, pace: Pace | None = None) -> None:
+        self._session = session
+        self._timeout = timeout
+        self._pace = pace or Pace()
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._session.place.server
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of bare names: the context's, in a pod the service account's, else `default`."""
+        return self._session.place.namespace
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
 
     def request(
         self,
@@ -41,56 +89,88 @@ class KubeTransport:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Answer:
-        """Send one request; raises ApiError or ClusterError."""
-        headers: dict[str, str] = {"Content-Type": content_type, "Accept": "application/json"}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url = self._configuration.host + path
-        if params:
-            url += "?" + "&".join(f"{k}={v}" for k, v in params.items())
+        """Send one request and return the object it is answered with.
+
+        All of it takes `timeout` seconds at most, repeats of a read included. Raises ApiError or ClusterError.
+        """
+        url = self.server + path + ("?" + urlencode(params) if params else "")
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if data is not None else {})
+        request = _Request(method, url, data, headers, Call.of(method, path))
+        deadline, repeats = self._pace.clock() + self._timeout, 0
+        while True:
+            try:
+                return self._signed(request, deadline)
+            except (errors.ServerFailed, errors.Unreachable) as bad:
+                pause = repeat_after(method, bad, repeats, self._pace.jitter())
+                if pause is None or self._pace.clock() + pause >= deadline:
+                    raise
+            repeats += 1
+            self._pace.sleep(pause)
+
+    def _signed(self, request: _Request, deadline: float) -> Answer:
+        """Send it as whoever we are; once more with a new login if the old one has just expired.
+
+        After a 401 a write is sent again too. That is no retry in the sense of DESIGN 5: authentication comes before
+        everything else in the API server's chain of handlers, so a 401 proves that the write was not carried out. And
+        were a 401 ever a lie of something in between, the write carries uid and resourceVersion or creates by name, so
+        that the second one could only be a Conflict.
+        """
+        login = self._session.login()
         try:
-            answer = self._client.rest_client.pool_manager.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
-                headers=headers,
-                timeout=self._timeout,
+            return self._once(request, login, deadline)
+        except errors.Unauthorized:
+            fresh = self._session.renewed(login)
+            if fresh is None:
+                raise
+        # Logging in may take as long as a person needs: that is not the request's time.
+        return self._once(request, fresh, self._pace.clock() + self._timeout)
+
+    def _once(self, request: _Request, login: Login, deadline: float) -> Answer:
+        signed = dict(request.headers)
+        login.sign(signed)
+        left = max(deadline - self._pace.clock(), 0.001)
+        try:
+            answer = login.pool.request(
+                request.method,
+                request.url,
+                body=request.data,
+                headers=signed,
+                timeout=urllib3.Timeout(total=left),
                 retries=False,
+                redirect=False,  # because no API server redirects: what does is a login page
             )
-        except urllib3.exceptions.HTTPError as bad:
-            host = self._configuration.host
-            raise errors.Unreachable(
-                f"the API server at {host} does not answer: {bad}", hint="kubectl version"
-            ) from bad
-        return _checked(answer, method, path)
+        except urllib3.exceptions.HTTPError as fault:
+            raise unreachable(fault, self._session.place, self._timeout) from fault
+        heard = Heard(answer.status, answer.headers, answer.data)
+        return Answer(*understood(heard, request.call, self._session.place))
 
 
-def _checked(answer: Any, method: str, path: str) -> Answer:
-    try:
-        parsed = json.loads(answer.data)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict) and answer.status < 300:
-        date = email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp()
-        return Answer(parsed, date)
-    words = parsed.get("message", "") if isinstance(parsed, dict) else "not the answer of a Kubernetes API server"
-    sentence = f"{method} {path}: {answer.status} {words}"
-    if answer.status in (401, 403):
-        raise errors.Forbidden(sentence, hint="kubectl auth can-i --list")
-    if answer.status in BY_STATUS:
-        raise BY_STATUS[answer.status](sentence)
-    raise errors.ServerFailed(sentence, hint="try again")
+def repeat_after(
+    method: str, bad: errors.ServerFailed | errors.Unreachable, repeats: int, jitter: float
+) -> float | None:
+    """Seconds after which a read that failed with `bad` is asked again; None when it is not.
+
+    `repeats` is how often it has been, `jitter` from 0 to 1. A write is never repeated, not even after a 429, which
+    proves that nothing was done: its error goes up with `retry_after`, and what is then right is planned anew from
+    fresh reads (DESIGN 5), not what was right before the wait.
+    """
+    if method != "GET":
+        return None
+    if isinstance(bad, errors.Unreachable):
+        return 0.0 if bad.reset and not repeats else None  # an idle connection that the server has just dropped
+    pause: float = FIRST_PAUSE * 2 ** min(repeats, REPEATS) * (0.5 + jitter)
+    if bad.retry_after is not None:
+        return max(bad.retry_after, pause)  # never hotter than our own pace: Retry-After may be 0
+    return pause if bad.passing and repeats < REPEATS else None
 
 
 def connect(
     kubeconfig: str | None = None, context: str | None = None, *, request_timeout: float = 30.0
 ) -> KubeTransport:
-    """A transport to the cluster that kubeconfig and context name; raises ClusterError."""
-    from kubernetes import client, config
+    """A transport to the cluster that `--kubeconfig` and `--context`, KUBECONFIG, ~/.kube/config or the pod give.
 
-    configuration = client.Configuration()
-    try:
-        config.load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call] # it has no types
-    except config.ConfigException as bad:
-        raise ClusterError(f"no usable kubeconfig: {bad}", hint="set KUBECONFIG or --kubeconfig") from bad
-    configuration.connection_pool_maxsize = 16
-    return KubeTransport(configuration, client.ApiClient(configuration), request_timeout)
+    `request_timeout` is in seconds, for one request with its repeats, and for a credential plugin. Raises ClusterError.
+    """
+    place = find_place(kubeconfig, context, os.environ, Path.home())
+    return KubeTransport(Session(place, request_timeout), request_timeout)

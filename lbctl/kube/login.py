@@ -1,0 +1,192 @@
+"""From a Place to a connection pool that speaks for somebody, kept fresh: exec plugins and token files are asked again.
+
+The `kubernetes` package makes the pool and the header (static tokens, passwords, certificates, OpenID Connect); what it
+would pass over in silence is checked here first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from lbctl.errors import ClusterError
+from lbctl.kube.clocked import POOLS
+from lbctl.kube.config import Place
+from lbctl.kube.plugin import run_plugin
+
+POOL_SIZE = 16  # connections kept: twice the writers that go side by side, so that a watch and a lease find room
+FRESH = 60.0  # seconds for which a credential is taken as good: client-go reads token files again after a minute
+TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in an HTTP header (RFC 9110, 5.5), blanks excepted
+
+ANEW = "take the cluster's kubeconfig anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A pool, and the headers that say who we are; to be renewed at `until` (seconds since the epoch)."""
+
+    client: Any = field(repr=False)
+    secret: str = field(repr=False)
+    until: float | None
+
+    @property
+    def pool(self) -> urllib3.PoolManager:
+        """The connections."""
+        pool: urllib3.PoolManager = self.client.rest_client.pool_manager
+        return pool
+
+    def sign(self, headers: dict[str, str]) -> None:
+        """Add who we are."""
+        self.client.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
+
+
+class Session:
+    """One place and the current login; used by many threads at once."""
+
+    def __init__(self, place: Place, timeout: float, clock: Callable[[], float] = time.time) -> None:
+        self.place = place
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._login = log_in(place, timeout, clock())
+
+    def login(self) -> Login:
+        """The login to use now, renewed when its time is over. Raises ClusterError."""
+        with self._lock:
+            now = self._clock()
+            if self._login.until is not None and now >= self._login.until:
+                self._renew(now)
+            return self._login
+
+    def renewed(self, refused: Login) -> Login | None:
+        """After a 401: another login than the one refused, or None when there is none to be had."""
+        with self._lock:
+            if self._login.until is None:
+                return None
+            if self._login is refused:  # else another thread has renewed it meanwhile
+                self._renew(self._clock())
+            return self._login
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._login.client.close()
+
+    def _renew(self, now: float) -> None:
+        old = self._login
+        if "exec" not in self.place.user and _token_file(self.place) == old.secret:
+            self._login = replace(old, until=now + FRESH)
+            return
+        self._login = log_in(self.place, self._timeout, now)
+        old.client.close()  # only idle connections: those in use are closed as they are given back
+
+
+def log_in(place: Place, timeout: float, now: float) -> Login:
+    """Ask the plugin or read the token file if there is one, and make the pool. Raises ClusterError."""
+    user, until, secret = dict(place.user), None, ""
+    if "exec" in user:
+        got = run_plugin(place, timeout)
+        user = {"token": _header_token(got.token, place)} if got.token else {}
+        if got.certificate:
+            user |= {"client-certificate-data": _b64(got.certificate), "client-key-data": _b64(got.key)}
+        # A plugin's token is good for a minute whatever its expiry says: with a clock that runs ahead the plugin would
+        # run before each request. When the server knows better, its 401 says so.
+        until = max(got.expires if got.expires is not None else float("inf"), now + FRESH)
+    elif user.get("tokenFile"):
+        secret, until = _token_file(place), now + FRESH
+        user = {"token": secret}
+    elif user.get("token"):
+        user["token"] = _header_token(str(user["token"]), place)
+    return Login(_client(place, user), secret, until)
+
+
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _token_file(place: Place) -> str:
+    path = Path(str(place.user["tokenFile"]))
+    try:
+        return _header_token(path.read_text(encoding="ascii"), place)
+    except (OSError, UnicodeDecodeError) as bad:
+        why = bad.strerror if isinstance(bad, OSError) else "it holds no token"
+        raise ClusterError(f"the token file {path} of {place.who} cannot be read: {why}", hint="log in again") from bad
+
+
+def _header_token(text: str, place: Place) -> str:
+    """The token without the blanks around it; never in a message."""
+    token = text.strip()
+    if not TOKEN.fullmatch(token):
+        raise ClusterError(f"the token of {place.who} is empty or not one word", hint="log in again")
+    return token
+
+
+def _client(place: Place, user: Mapping[str, Any]) -> Any:
+    from kubernetes import client, config
+
+    _check_certificates(place, user)
+    configuration = client.Configuration()
+    configuration.connection_pool_maxsize = POOL_SIZE
+    try:
+        config.load_kube_config_from_dict(_alone(place, user), client_configuration=configuration)  # type: ignore[no-untyped-call] # it has no types
+        made = client.ApiClient(configuration)
+    except (config.ConfigException, OSError, KeyError, ValueError) as bad:
+        raise ClusterError(f"{place.who} cannot log in: {bad}", hint=f"{place.kubectl} config view --minify") from bad
+    made.rest_client.pool_manager.pool_classes_by_scheme = POOLS
+    if not configuration.verify_ssl:
+        # because the kubeconfig says so, and urllib3 would warn on stderr at each request
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return made
+
+
+def _alone(place: Place, user: Mapping[str, Any]) -> dict[str, Any]:
+    """A kubeconfig of this place alone, for the package to read."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [{"name": "one", "cluster": {**place.cluster, "server": place.server}}],
+        "users": [{"name": "one", "user": dict(user)}],
+    }
+
+
+def _check_certificates(place: Place, user: Mapping[str, Any]) -> None:
+    """Every certificate and key can be read, or ClusterError says which cannot: at the request itself OpenSSL's words
+    would name neither file nor field."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority = _pem(place.cluster, "certificate-authority", place.source)
+    if authority:
+        try:
+            context.load_verify_locations(cadata=authority)
+        except ssl.SSLError as bad:
+            raise ClusterError(f"{place.authority} is no certificate", hint=ANEW) from bad
+    certificate, key = (_pem(user, name, place.source) for name in ("client-certificate", "client-key"))
+    if bool(certificate) != bool(key):
+        lacks = "client-key" if certificate else "client-certificate"
+        raise ClusterError(f"{place.who} has no {lacks} to go with the other half", hint=f"add {lacks}-data")
+
+
+def _pem(stanza: Mapping[str, Any], name: str, source: str) -> str:
+    """The PEM text in the stanza or in the file it names; empty when it has none."""
+    data, path = stanza.get(f"{name}-data"), stanza.get(name)
+    try:
+        if data:
+            return base64.b64decode("".join(str(data).split()), validate=True).decode()
+        return Path(str(path)).read_text(encoding="utf-8") if path else ""
+    except OSError as bad:
+        raise ClusterError(
+            f"the {name} {path} that {source} names cannot be read: {bad.strerror}", hint="correct the path"
+        ) from bad
+    except (binascii.Error, ValueError) as bad:
+        where = f"{name}-data in {source}" if data else f"{name} {path}"
+        raise ClusterError(f"the {where} is no certificate or key", hint=ANEW) from bad
