@@ -196,8 +196,11 @@ class _Carrier:
     def _side_by_side(self, work: Callable[[T], R], items: list[T]) -> list[R]:
         if len(items) < 2 or self._cluster.workers < 2:
             return [work(item) for item in items]
-        with ThreadPoolExecutor(self._cluster.workers) as pool:
+        pool = ThreadPoolExecutor(self._cluster.workers)
+        try:
             return list(pool.map(work, items))
+        finally:
+            pool.shutdown(cancel_futures=True)  # because after Ctrl-C or an error nothing more is to be begun
 
 
 def droppable(holder: Holder, address: Address, service: Service) -> bool:

@@ -52,10 +52,27 @@ class Holder:
     def from_json(cls, item: Mapping[str, Any]) -> Holder:
         """Read one holder; KeyError, TypeError or ValueError when it is not one."""
         rest = dict(item)
-        svc, uid, rv, attempt = (_text(rest.pop(name)) for name in ("svc", "uid", "rv", "attempt"))
-        if svc.count("/") != 1:
-            raise ValueError(f"not a Service's name: {svc!r}")
-        return cls(Key.parse(svc), uid, rv, attempt, int(rest.pop("at")), _text(rest.pop("ask")), rest)
+        key = _key(rest.pop("svc"))
+        uid, rv, attempt, ask = (_text(rest.pop(name)) for name in ("uid", "rv", "attempt", "ask"))
+        return cls(key, uid, rv, attempt, int(rest.pop("at")), ask, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """Who held a released address last, and what they asked for: all that giving it back rests on."""
+
+    key: Key
+    uid: str
+    ask: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The last holder as it stands in the ledger."""
+        return {"svc": str(self.key), "uid": self.uid, "ask": self.ask}
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Any]) -> Last:
+        """Read one; KeyError, TypeError or ValueError when it is not one."""
+        return cls(_key(item["svc"]), _text(item["uid"]), _text(item["ask"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ class Claim:
     pool: str
     since: int
     by: str
-    last: Holder | None = None
+    last: Last | None = None
     released: int | None = None
     parked: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -89,7 +106,9 @@ class Claim:
         rest = tuple(h for h in self.holders if h.key != holder.key)
         if rest:
             return replace(self, holders=rest, by=by)
-        return replace(self, holders=(), by=by, last=holder, released=now, parked=parked)
+        return replace(
+            self, holders=(), by=by, last=Last(holder.key, holder.uid, holder.ask), released=now, parked=parked
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The claim as it stands in the ledger."""
@@ -119,11 +138,18 @@ class Claim:
             pool=_text(rest.pop("pool")),
             since=int(rest.pop("since")),
             by=_text(rest.pop("by")),
-            last=None if last is None else Holder.from_json(last),
+            last=None if last is None else Last.from_json(last),
             released=None if released is None else int(released),
             parked=bool(rest.pop("parked", False)),
             extra=rest,
         )
+
+
+def _key(value: object) -> Key:
+    text = _text(value)
+    if text.count("/") != 1:
+        raise ValueError(f"not a Service's name: {text!r}")
+    return Key.parse(text)
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,143 @@
+"""One lbctl process as the text of what it has been answered so far.
+
+The real code runs (planner, ledger, apply) over a transport that replays those answers; at the first request they do
+not cover it stops, and that request is the process's next step. Nothing else is known of a process, so that a crash is
+to forget the text, and two processes that were answered alike are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+from lbctl import apply
+from lbctl.addresses import AddressSet
+from lbctl.apply import Cluster
+from lbctl.errors import ClusterError
+from lbctl.kube import errors
+from lbctl.kube.api import Kube
+from lbctl.kube.transport import Answer, KubeTransport
+from lbctl.pools import Pool, PoolFile
+from lbctl.services import Key
+from tests.property import world
+from tests.property.world import CUT, NAME, Json, dump, load
+
+NOW = 1_000_000  # one moment for all: nothing may rest on clocks, and a write repeated is a write that changes nothing
+KEYS = (Key("d", "s0"), Key("d", "s1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the processes run on: a pool's addresses, the Services' families, and how long a released address is kept
+    for its last holder's name."""
+
+    addresses: tuple[str, ...]
+    families: tuple[str, ...] = ("IPv4",)
+    keep: bool = True
+    asks: tuple[str, ...] = ()
+    pools: PoolFile = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        every = AddressSet()
+        for text in self.addresses:
+            every = every | AddressSet.parse(text)
+        keep = timedelta(hours=24 if self.keep else 0)
+        pool = Pool("p", every, reuse_after=timedelta(0), keep_for=keep)
+        object.__setattr__(self, "pools", PoolFile("pools.yaml", None, (pool,), "0"))
+
+
+class _Pause(BaseException):
+    """The answers end here: the request that comes next."""
+
+    def __init__(self, method: str, path: str, body: Json) -> None:
+        super().__init__(path)
+        self.request = f"{method}{CUT}{path}{CUT}{dump(body)}"
+
+
+class Replay:
+    """A transport that answers from a list, then stops the process."""
+
+    def __init__(self, answers: list[str], setting: Setting) -> None:
+        self._answers = answers
+        self._setting = setting
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "",
+    ) -> Answer:
+        """The next answer of the list, as the API would give it."""
+        del params, content_type
+        if path == "/api/v1/nodes":
+            return _listed([])
+        if not self._answers:
+            raise _Pause(method, path, body)
+        code, _, rest = self._answers.pop(0).partition(" ")
+        if code == "lost":
+            raise errors.Unreachable("no answer")
+        if code != "200":
+            raise {"404": errors.NotFound, "409": errors.Conflict, "422": errors.Invalid}[code]("refused")
+        return self._good(method, path, rest)
+
+    def _good(self, method: str, path: str, rest: str) -> Answer:
+        if path == "/api/v1/services":
+            listed = enumerate(load(rest))
+            return _listed([world.service_object(n, s, self._setting.families) for n, s in listed if s is not None])
+        if method == "GET" and path.endswith("/configmaps"):
+            return _listed(world.blocks_object(rest))
+        if "/services/" in path:
+            return Answer(world.service_object(service_number(path), load(rest), self._setting.families), NOW)
+        return Answer(world.blocks_object(f"[{rest}]")[0], NOW)
+
+
+def _listed(items: list[Json]) -> Answer:
+    return Answer({"items": items, "metadata": {"resourceVersion": "0"}}, NOW)
+
+
+def service_number(path: str) -> int:
+    """Which Service a path is about."""
+    return int(path.partition("/services/s")[2][0])
+
+
+def next_request(process: str, setting: Setting) -> str:
+    """The process's next request, `METHOD CUT path CUT body`; empty when its round is over."""
+    names: dict[str, str] = {}
+    local = NAME.sub(lambda m: names.setdefault(m[0], f"~{len(names)}"), process)
+    back = {v: k for k, v in names.items()}
+    return NAME.sub(lambda m: back[m[0]], _advance(local, setting))
+
+
+@lru_cache(maxsize=300_000)
+def _advance(process: str, setting: Setting) -> str:
+    operation, attempt, *answers = process.split(CUT)
+    kube = Kube(cast("KubeTransport", Replay(answers, setting)))
+    cluster = Cluster(kube, "x", workers=1, name_attempt=lambda: attempt)
+    try:
+        command, _, which = operation.partition(" ")
+        named = None if which == "--all" else frozenset({KEYS[int(which)]})
+        if command == "assign":
+            apply.assign(cluster, setting.pools, named, wait=0)
+        else:
+            apply.release(cluster, named or frozenset(), wait=0)
+    except _Pause as pause:
+        return pause.request
+    except ClusterError:
+        return ""
+    return ""
+
+
+def forget() -> None:
+    """Drop what was replayed: the code has been changed under it."""
+    _advance.cache_clear()
+
+
+def begin(operation: str) -> str:
+    """A process that has asked nothing yet."""
+    return f"{operation}{CUT}~997"

@@ -1,0 +1,159 @@
+"""A cluster of two Services as one line of text, and the API server's rules for changing it.
+
+The world is text so that a whole state is hashed, compared and renamed at the speed of `re` and `hash`. What the API
+server makes up (uids, resourceVersions) and what lbctl makes up (attempts) are names `~0`, `~1`, …: only their equality
+ever matters, so two states that differ in names alone are one. As the real API server does, a write that changes
+nothing keeps the resourceVersion; a Service that ceases to be a LoadBalancer loses its addresses at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from lbctl.claims import NAMESPACE, BlockId
+
+NAME = re.compile(r"~\d+")
+FRESH = "~999"  # a name nobody bears yet; renaming gives it the next number
+CUT = "\x1f"  # between the parts of a text
+
+Json = Any
+
+
+@lru_cache(maxsize=50_000)
+def load(text: str) -> Json:
+    """Parsed JSON; shared, so never changed in place."""
+    return json.loads(text)
+
+
+def dump(value: Json) -> str:
+    """JSON without blanks."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def renamed(text: str) -> str:
+    """The text with its names numbered in the order they occur."""
+    names: dict[str, str] = {}
+    return NAME.sub(lambda m: names.setdefault(m[0], f"~{len(names)}"), text)
+
+
+# A Service is null or [uid, resourceVersion, is a LoadBalancer, address asked for, addresses shown, condition].
+Svc = list[Any]
+
+
+def service_object(number: int, service: Svc, families: tuple[str, ...]) -> Json:
+    """The Service as the API shows it."""
+    uid, version, is_lb, ask, shown, condition = service
+    meta = {"namespace": "d", "name": f"s{number}", "uid": uid, "resourceVersion": version, "creationTimestamp": "t"}
+    if ask:
+        meta["annotations"] = {"lbctl/addresses": ask}
+    policy = "RequireDualStack" if len(families) > 1 else "SingleStack"
+    return {
+        "metadata": meta,
+        "spec": {
+            "type": "LoadBalancer" if is_lb else "ClusterIP",
+            "ipFamilies": list(families),
+            "ipFamilyPolicy": policy,
+        },
+        "status": {
+            "loadBalancer": {"ingress": [{"ip": a} for a in shown]},
+            "conditions": [condition] if condition else [],
+        },
+    }
+
+
+def moves(services: str, asks: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What users may do to the Services: (what, the Services afterwards)."""
+    now = load(services)
+    for number, service in enumerate(now):
+        for what, new in _moves_of(service, asks):
+            yield f"{what} s{number}", dump([new if n == number else s for n, s in enumerate(now)])
+
+
+def _moves_of(service: Svc | None, asks: tuple[str, ...]) -> Iterator[tuple[str, Svc | None]]:
+    if service is None:
+        yield "create", ["~998", FRESH, True, "", [], None]
+        return
+    uid, _, is_lb, ask, shown, condition = service
+    yield "delete", None
+    yield "retype", [uid, FRESH, not is_lb, ask, [] if is_lb else shown, condition]
+    for other in ("", *asks) if asks else ():
+        if other != ask:
+            yield f"ask for {other or 'any'} by", [uid, FRESH, is_lb, other, shown, condition]
+
+
+def patch_status(services: str, number: int, body: Json) -> tuple[str, int]:
+    """PATCH of one Service's status: (the Services afterwards, the HTTP status)."""
+    now = load(services)
+    service, meta = now[number], body["metadata"]
+    if service is None:
+        return services, 404
+    uid, version, is_lb, ask, shown, condition = service
+    if meta.get("uid", uid) != uid or meta.get("resourceVersion", version) != version:
+        return services, 409
+    ingress = body["status"]["loadBalancer"]["ingress"]
+    if ingress and not is_lb:
+        return services, 422
+    new_shown, new_condition = [e["ip"] for e in ingress or ()], body["status"]["conditions"][0]
+    if (new_shown, new_condition) == (shown, condition):
+        return services, 200
+    new = [uid, FRESH, is_lb, ask, new_shown, new_condition]
+    return dump([new if n == number else s for n, s in enumerate(now)]), 200
+
+
+# The ledger is [[block's name, resourceVersion, its claims as text], …], sorted.
+
+
+def blocks_object(ledger: str) -> list[Json]:
+    """The ConfigMaps as the API shows them."""
+    return [_block_object(*entry) for entry in load(ledger)]
+
+
+def _block_object(name: str, version: str, claims: str) -> Json:
+    labels = {"app.kubernetes.io/managed-by": "lbctl", "lbctl/ledger": "v1"}
+    meta = {"name": name, "namespace": NAMESPACE, "resourceVersion": version, "labels": labels}
+    return {"metadata": meta, "data": {"claims": claims}}
+
+
+def write_block(ledger: str, method: str, body: Json) -> tuple[str, int]:
+    """POST or PUT of one block: (the ledger afterwards, the HTTP status)."""
+    now = {entry[0]: entry for entry in load(ledger)}
+    meta, claims = body["metadata"], body["data"]["claims"]
+    name, before = meta["name"], now.get(meta["name"])
+    if method == "POST":
+        if before is not None:
+            return ledger, 409
+    elif before is None:
+        return ledger, 404
+    elif meta.get("resourceVersion", before[1]) != before[1]:
+        return ledger, 409
+    elif claims == before[2]:
+        return ledger, 200
+    now[name] = [name, FRESH, claims]
+    return dump([now[n] for n in sorted(now)]), 200
+
+
+@lru_cache(maxsize=50_000)
+def block_name(address: str) -> str:
+    """The ConfigMap that an address's claim stands in."""
+    from lbctl.addresses import parse_address
+
+    return BlockId.of(parse_address(address)).name
+
+
+@lru_cache(maxsize=50_000)
+def holders(ledger: str) -> frozenset[tuple[str, str, str]]:
+    """(address, Service, uid) of everything held."""
+    lines = (line for _, _, text in load(ledger) for line in text.splitlines())
+    claims = [json.loads(line) for line in lines]
+    return frozenset((c["ip"], h["svc"], h["uid"]) for c in claims for h in c.get("holders", ()))
+
+
+@lru_cache(maxsize=50_000)
+def shown(services: str) -> tuple[tuple[str, str, str], ...]:
+    """(address, Service, uid) of everything shown."""
+    listed = enumerate(load(services))
+    return tuple((a, f"d/s{n}", s[0]) for n, s in listed if s is not None for a in s[4])
