@@ -50,8 +50,9 @@ class Ledger:
             return self._look(block, attempt, unknown)
 
     def _send(self, block: Block) -> Block:
-        if block.resource_version is not None:
-            return parse_block(self._kube.replace_configmap(NAMESPACE, block.id.name, block.to_object()).object)
+        name, version = block.id.name, block.resource_version
+        if version is not None:
+            return parse_block(self._kube.replace_configmap(NAMESPACE, name, block.to_object(), version).object)
         try:
             return parse_block(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
         except NotFound:

@@ -84,7 +84,7 @@ def understood(heard: Heard, call: Call, place: Place) -> tuple[dict[str, Any], 
     body = _object(heard.data)
     if not 200 <= heard.status < 300:
         raise _refused(heard, body, call, place)
-    if body is None:
+    if body is None or not _fits(body, call):
         raise _foreign(heard, place)
     date = _seconds(heard.headers.get("Date"))
     if date is None:
@@ -103,6 +103,16 @@ def _object(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def _fits(body: Mapping[str, Any], call: Call) -> bool:
+    """Whether it is an object of the API, and a list where a list was asked for."""
+    if call.resource.startswith("/"):
+        return True  # because paths such as /version answer with something of their own
+    meta = body.get("metadata")
+    if not isinstance(meta, dict) or not isinstance(body.get("kind"), str):
+        return False
+    return call.verb != "list" or (isinstance(body.get("items"), list) and isinstance(meta.get("resourceVersion"), str))
 
 
 def _seconds(stamp: str | None) -> float | None:
@@ -190,7 +200,7 @@ def _retry_after(heard: Heard) -> float | None:
 def _foreign(heard: Heard, place: Place) -> LbctlError:
     """Something answered that is no API server: a proxy's login page, another service on the port, half an answer."""
     what = _described(heard)
-    hint = f"see what stands at that address; it is the server of cluster {place.cluster_name!r} in {place.source}"
+    hint = f'see what stands at that address; it is the server of cluster "{place.cluster_name}" in {place.source}'
     if heard.status == 400 and b"HTTP request to an HTTPS server" in heard.data:
         what, hint = "it speaks https, and the kubeconfig says http", f"write https:// as server in {place.source}"
     return errors.ServerFailed(f"what answers at {place.server} is no Kubernetes API server: {what}", hint=hint)
@@ -198,10 +208,22 @@ def _foreign(heard: Heard, place: Place) -> LbctlError:
 
 def _described(heard: Heard) -> str:
     if 300 <= heard.status < 400:
-        target = urlsplit(heard.headers.get("Location") or "")
-        return f"it redirects to {target.hostname or 'another place'} ({heard.status})"
+        return f"it redirects to {_host(heard.headers.get('Location'))} ({heard.status})"
     if not heard.data:
         return f"its answer is empty ({heard.status})"
     kind = quoted(heard.headers.get("Content-Type") or "data without a type", 80)
-    broken = ", cut short or broken" if "json" in kind else ""
-    return f"it answers with {kind}{broken} ({heard.status})"
+    if "json" not in kind:
+        return f"it answers with {kind} ({heard.status})"
+    try:
+        json.loads(heard.data)
+    except (ValueError, RecursionError):
+        return f"its JSON is cut short or broken ({heard.status})"
+    return f"its JSON is no object of the API ({heard.status})"
+
+
+def _host(location: str | None) -> str:
+    """The host alone: the rest of a login page's URL may hold secrets."""
+    try:
+        return quoted(urlsplit(location or "").hostname or "another place", 80)
+    except ValueError:
+        return "another place"

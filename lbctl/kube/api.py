@@ -73,10 +73,15 @@ class Kube:
         answer = self._transport.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body=body)
         return Dated(answer.body, answer.date)
 
-    def replace_configmap(self, namespace: str, name: str, body: Mapping[str, Any]) -> Dated:
-        """PUT with resourceVersion: without one it would be unconditional, which is a programming error."""
-        if not body["metadata"].get("resourceVersion"):
-            raise ValueError("a block is never replaced without resourceVersion")
+    def replace_configmap(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Dated:
+        """PUT over the version that was read: Conflict when it is no longer that one.
+
+        The version is an argument of its own because without one a PUT is unconditional, which would undo whatever
+        another run wrote (DESIGN 5).
+        """
+        if not resource_version:
+            raise ValueError("an empty resourceVersion would make the write unconditional")
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
         answer = self._transport.request("PUT", f"/api/v1/namespaces/{namespace}/configmaps/{name}", body=body)
         return Dated(answer.body, answer.date)
 

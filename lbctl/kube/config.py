@@ -58,13 +58,16 @@ class Place:
         return str(self.cluster.get("certificate-authority") or "the CAs of this system")
 
 
-class _Text(yaml.CSafeLoader):
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML is also built without libyaml
+
+
+class _Text(_LOADER):  # type: ignore[misc] # it is one of two classes
     """YAML where only null, true and false are not text: a token of digits stays a token, a context `no` its name."""
 
 
 _Text.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in known if tag.rpartition(":")[2] in ("null", "merge")]
-    for first, known in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    for first, known in _LOADER.yaml_implicit_resolvers.items()
 }
 _Text.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")

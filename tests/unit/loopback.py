@@ -56,9 +56,9 @@ def status(code: int, reason: str, message: str, **details: Any) -> bytes:
     return http(code, {**body, "code": code, "details": details})
 
 
-def empty_list() -> bytes:
+def empty_list(**headers: str) -> bytes:
     """A list without items."""
-    return http(200, {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": []})
+    return http(200, {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": []}, **headers)
 
 
 def reset(sock: socket.socket) -> None:
