@@ -18,8 +18,8 @@ def list_(pools: options.Pools = None) -> None:
     rows = [
         (
             pool.name,
-            str(pool.usable.size(Family.IPV4)),
-            str(pool.usable.size(Family.IPV6)),
+            str(pool.count(Family.IPV4)),
+            str(pool.count(Family.IPV6)),
             "true" if pool.auto_assign else "false",
             "" if pool.priority is None else str(pool.priority),
             str(pool.addresses),
@@ -32,6 +32,9 @@ def list_(pools: options.Pools = None) -> None:
 @app.command()
 def check(pools: options.Pools = None) -> None:
     """Read the pool file and say everything that is wrong with it."""
+    from lbctl.addresses import Family
+
     pool_file = options.open_pools(pools)
     count = len(pool_file.pools)
-    print(f"{pool_file.path}: {count} pool{'' if count == 1 else 's'}, no errors")
+    sizes = [f"{sum(pool.count(family) for pool in pool_file.pools)} {family}" for family in Family]
+    print(f"{pool_file.path}: {count} pool{'' if count == 1 else 's'}, {' and '.join(sizes)} addresses, no errors")

@@ -1,0 +1,150 @@
+"""What a pool file's addresses must keep to: the rules that its keys and types alone cannot tell.
+
+Each item is read once, each rule says everything it finds, and none is quadratic: ranges are sorted and swept. Rules
+look at whatever can be read of a file that is wrong elsewhere, so that all errors are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lbctl.addresses import AddressError, AddressSet, Family, Range, parse_range
+from lbctl.problems import Problem
+from lbctl.yamltext import Node
+
+# No router delivers to these, or not to one machine, so none can be a LoadBalancer's address; RFC 6890 and RFC 5771.
+_UNFIT = (
+    (parse_range("0.0.0.0/8"), "unspecified (0.0.0.0/8)"),
+    (parse_range("127.0.0.0/8"), "loopback (127.0.0.0/8)"),
+    (parse_range("169.254.0.0/16"), "link-local (169.254.0.0/16)"),
+    (parse_range("224.0.0.0/4"), "multicast (224.0.0.0/4)"),
+    (parse_range("255.255.255.255"), "broadcast (255.255.255.255)"),
+    (parse_range("::"), "unspecified (::)"),
+    (parse_range("::1"), "loopback (::1)"),
+    (Range(Family.IPV6, 0xFFFF << 32, (0x10000 << 32) - 1), "IPv4-mapped (::ffff:0:0/96)"),
+    (parse_range("fe80::/10"), "link-local (fe80::/10)"),
+    (parse_range("ff00::/8"), "multicast (ff00::/8)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of `addresses` or `exclude`, and the pool it stands in, as users call it."""
+
+    range: Range
+    text: str
+    node: Node
+    pool: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSets:
+    """The addresses of one pool and those it excludes."""
+
+    addresses: AddressSet
+    exclude: AddressSet
+
+
+def check(root: Node) -> tuple[list[PoolSets], list[Problem]]:
+    """The sets of each pool, in file order; and everything that is wrong with names, addresses and exclusions."""
+    pools = [node for node in _list(root, "pools") if isinstance(node.value, dict)]
+    problems = list(_same_names(pools))
+    found: list[PoolSets] = []
+    everywhere: list[Item] = []
+    for number, pool in enumerate(pools):
+        addresses = [_read(node, pool, number, problems) for node in _list(pool, "addresses")]
+        exclude = [_read(node, pool, number, problems) for node in _list(pool, "exclude")]
+        items, holes = [i for i in addresses if i is not None], [i for i in exclude if i is not None]
+        found.append(PoolSets(_set(items), _set(holes)))
+        problems += _unfit(items)
+        if len(items) == len(addresses):  # else a hole may well lie in what could not be read
+            problems += _outside(holes, found[-1].addresses)
+        everywhere += items
+    return found, problems + list(_overlaps(everywhere))
+
+
+def _list(mapping: Node, key: str) -> list[Node]:
+    node = mapping.value.get(key) if isinstance(mapping.value, dict) else None
+    return node.value if node is not None and isinstance(node.value, list) else []
+
+
+def _set(items: Iterable[Item]) -> AddressSet:
+    return AddressSet.of(item.range for item in items)
+
+
+def _name(pool: Node) -> Node | None:
+    name = pool.value.get("name") if isinstance(pool.value, dict) else None
+    return name if name is not None and isinstance(name.value, str) else None
+
+
+def _same_names(pools: Iterable[Node]) -> Iterator[Problem]:
+    first: dict[str, Node] = {}
+    for name in filter(None, map(_name, pools)):
+        other = first.setdefault(str(name.value), name)
+        if other is not name:
+            sentence = f"the name {name.value!r} is taken by the pool on line {other.place.line}"
+            yield Problem(name.place, sentence, "give each pool a name of its own")
+
+
+def _read(node: Node, pool: Node, number: int, problems: list[Problem]) -> Item | None:
+    if not isinstance(node.value, str):
+        return None  # because the schema says so already
+    try:
+        read = parse_range(node.value)
+    except AddressError as bad:
+        problems.append(Problem(node.place, str(bad), bad.hint))
+        return None
+    name = _name(pool)
+    words = f"pool {name.value if str(name.value).isprintable() else repr(name.value)}" if name else "the pool"
+    return Item(read, "".join(node.value.split()), node, words, number)
+
+
+def _unfit(items: Iterable[Item]) -> Iterator[Problem]:
+    for item in items:
+        family, low, high = item.range
+        if bad := [
+            what for unfit, what in _UNFIT if unfit.family is family and low <= unfit.high and unfit.low <= high
+        ]:
+            sentence = f"no Service can have {item.text}: {', '.join(bad)}"
+            yield Problem(item.node.place, sentence, "write addresses of your own network")
+
+
+def _outside(holes: Iterable[Item], addresses: AddressSet) -> Iterator[Problem]:
+    for hole in holes:
+        if not addresses.covers(hole.range):
+            inside = addresses.within(hole.range)
+            sentence = f"exclude {hole.text} lies {'partly ' if inside else ''}outside {hole.pool}"
+            hint = f"write {inside}" if inside else "remove it, or write addresses that the pool has"
+            yield Problem(hole.node.place, sentence, hint)
+
+
+def _overlaps(items: list[Item]) -> Iterator[Problem]:
+    """Each item that shares addresses with an earlier one, told once for each pool it does so with.
+
+    Sorted by first address, an item overlaps something before it if and only if it overlaps the one that reaches
+    farthest, so that one pass finds every item that must change.
+    """
+    told: set[tuple[int, int]] = set()
+    farthest: Item | None = None
+    for item in sorted(items, key=lambda item: item.range):
+        if farthest is None or farthest.range.family is not item.range.family or farthest.range.high < item.range.low:
+            farthest = item
+            continue
+        first, second = sorted((farthest, item), key=lambda item: (item.number, item.node.place))
+        if (id(second), first.number) not in told:
+            told.add((id(second), first.number))
+            yield _overlap(first, second)
+        if item.range.high > farthest.range.high:
+            farthest = item
+
+
+def _overlap(first: Item, second: Item) -> Problem:
+    low, high = max(first.range.low, second.range.low), min(first.range.high, second.range.high)
+    common, line = Range(first.range.family, low, high), first.node.place.line
+    if first.number == second.number:
+        sentence = f"{common} stands twice in {first.pool}, the first time on line {line}"
+        return Problem(second.node.place, sentence, "write each address once")
+    sentence = f"{second.pool} overlaps {first.pool} on line {line}: both have {common}"
+    return Problem(second.node.place, sentence, "give each address to one pool only")
