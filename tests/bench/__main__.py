@@ -1,0 +1,25 @@
+"""python -m tests.bench NAME [--quick] [--json]: run one benchmark; exit 0 when its limits are met, else 1."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.bench import assign
+from tests.bench.figures import report
+
+BENCHES = {"assign": assign.run}
+
+
+def main() -> int:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("name", choices=BENCHES)
+    parser.add_argument("--quick", action="store_true", help="the smallest size only")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    words = parser.parse_args()
+    return report(BENCHES[words.name](quick=words.quick), as_json=words.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
