@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.kube.api import Kube
-from lbctl.kube.errors import Conflict, Invalid, NotFound, Unreachable
+from lbctl.kube.errors import Conflict, Invalid, NotFound, Throttled, Unreachable
 from lbctl.ledger import Ledger, LostRace
 from lbctl.planner import Action, Decision, Plan, Snapshot, plan, plan_release
 from lbctl.pools import PoolFile
@@ -38,10 +38,11 @@ def new_attempt() -> str:
 @dataclass(slots=True)
 class Cluster:
     """A cluster at hand: its API, and who we are in the claims (`by`). `others` are addresses in use that no object of
-    the API shows (the API server's own), in words."""
+    the API shows (the API server's own), in words; `namespace` is that of bare names."""
 
     kube: Kube
     by: str
+    namespace: str = "default"
     others: Mapping[Address, str] = field(default_factory=dict)
     workers: int = SIDE_BY_SIDE
     name_attempt: Callable[[], str] = new_attempt
@@ -76,10 +77,11 @@ def _node_addresses(nodes: Iterable[Mapping[str, Any]]) -> dict[Address, str]:
 
 @dataclass(slots=True)
 class Round:
-    """What one round did: Services settled, and those to plan again."""
+    """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
+    pause: float = 0.0
 
 
 def carry_out(cluster: Cluster, planned: Plan) -> Round:
@@ -97,6 +99,7 @@ class _Carrier:
         self._now = planned.snapshot.now
         self._blocks: dict[BlockId, Block] = dict(planned.snapshot.blocks)
         self._again: set[Key] = set()
+        self._pause = 0.0
 
     def run(self) -> Round:
         writing = [d for d in self._plan.decisions if d.writes]
@@ -107,7 +110,7 @@ class _Carrier:
         self._drop(ready, after)
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
-        return Round(done, self._again)
+        return Round(done, self._again, self._pause)
 
     def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
         """The claims to write: those of this round's Services, and those that holders who are gone leave behind."""
@@ -148,6 +151,9 @@ class _Carrier:
                 new = self._ledger.write(block.with_claims(changes[block_id], gone), self._plan.snapshot.attempt)
             except LostRace:
                 return block_id
+            except Throttled as full:
+                self._throttled(full)
+                return block_id
             self._blocks[block_id] = new
             return None
 
@@ -162,6 +168,9 @@ class _Carrier:
                 return parse_service(self._cluster.kube.patch_service_status(key.namespace, key.name, body))
             except (Conflict, Invalid, NotFound):
                 return None  # because it changed since this round's look: plan it again
+            except Throttled as full:
+                self._throttled(full)
+                return None
             except Unreachable as unknown:
                 if not unknown.sent:
                     raise
@@ -171,6 +180,10 @@ class _Carrier:
         after = {decision.service.key: service for decision, service in answers if service is not None}
         self._again |= {d.service.key for d in ready} - set(after)
         return after
+
+    def _throttled(self, full: Throttled) -> None:
+        """Turned away before anything was done: to be planned again, once the API server has room."""
+        self._pause = max(self._pause, full.retry_after or 1.0)
 
     def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Service]) -> None:
         """Drop what a move or a release leaves behind, where the answer to our own PATCH proves that no other can land
@@ -252,7 +265,7 @@ def _until_settled(
         if not done.again or waited >= wait:
             return results
         selected = frozenset(done.again)
-        step = pause * (0.5 + secrets.randbelow(1000) / 1000)
+        step = max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000))
         sleep(step)
         waited, pause = waited + step, min(pause * 2, 1.0)
 

@@ -12,7 +12,7 @@ from lbctl.addresses import AddressError
 from lbctl.claims import NAMESPACE, SELECTOR, Block, BlockId, parse_block
 from lbctl.errors import ClusterError
 from lbctl.kube.api import Kube
-from lbctl.kube.errors import Conflict, Forbidden, NotFound, ServerFailed, Unreachable
+from lbctl.kube.errors import Conflict, Forbidden, NotFound, ServerFailed, Throttled, Unreachable
 from lbctl.reasons import Reason
 
 
@@ -40,12 +40,15 @@ class Ledger:
     def write(self, block: Block, attempt: str) -> Block:
         """Write one block and return it as it is now; LostRace when somebody was faster.
 
-        Raises ClusterError when the cluster does not take it or can't be reached.
+        Raises Throttled when the cluster has no room for it now (nothing is written), else
+        ClusterError when the cluster does not take it or can't be reached.
         """
         try:
             return self._send(block)
         except Conflict as lost:
             raise LostRace(block.id.name) from lost
+        except Throttled:
+            raise
         except (Unreachable, ServerFailed) as unknown:
             return self._look(block, attempt, unknown)
 

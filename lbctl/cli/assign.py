@@ -28,7 +28,7 @@ def assign(
     from lbctl.apply import assign as run
 
     pool_file = options.open_pools(pools)
-    keys = None if everything else options.service_keys(services or [], namespace)
     cluster = options.open_cluster(kubeconfig, context, request_timeout, "assign", pool_file)
+    keys = None if everything else options.service_keys(services or [], namespace, cluster)
     results = run(cluster, pool_file, keys, wait=wait)
     raise typer.Exit(options.report(keys, results))

@@ -13,6 +13,7 @@ import typer
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from lbctl.addresses import Address
     from lbctl.apply import Cluster
     from lbctl.planner import Decision
     from lbctl.pools import PoolFile
@@ -45,11 +46,24 @@ def open_cluster(
 
     transport = connect(kubeconfig, context, request_timeout=timeout)
     by = f"{getpass.getuser()}@{socket.gethostname()} {command}"
-    return Cluster(Kube(transport), by + (f" {pools.digest}" if pools else ""))
+    by += f" {pools.digest}" if pools else ""
+    return Cluster(Kube(transport), by, transport.namespace, _own_address(transport.server))
 
 
-def service_keys(names: list[str], namespace: str | None) -> frozenset[Key]:
-    """Read `[namespace/]name` arguments."""
+def _own_address(server: str) -> dict[Address, str]:
+    """The API server's address, if its URL bears one: in use, though no object of the API need show it."""
+    from urllib.parse import urlsplit
+
+    from lbctl.addresses import AddressError, parse_address
+
+    try:
+        return {parse_address(urlsplit(server).hostname or ""): f"the API server at {server} has it"}
+    except AddressError:
+        return {}  # because it is a name; what stands behind it need not be an address of the LAN
+
+
+def service_keys(names: list[str], namespace: str | None, cluster: Cluster) -> frozenset[Key]:
+    """Read `[namespace/]name` arguments; a bare name is of `-n`, else of the context's namespace."""
     from lbctl.services import Key
 
     keys = set()
@@ -58,7 +72,7 @@ def service_keys(names: list[str], namespace: str | None) -> frozenset[Key]:
             raise UsageError(
                 f"{name!r} is no Service name", hint="write NAMESPACE/NAME, as lbctl list -o name prints it"
             )
-        keys.add(Key.parse(name) if "/" in name else Key(namespace or "default", name))
+        keys.add(Key.parse(name) if "/" in name else Key(namespace or cluster.namespace, name))
     return frozenset(keys)
 
 
@@ -72,6 +86,7 @@ def report(named: frozenset[Key] | None, results: Mapping[Key, Decision]) -> int
     code = 0
     for key in sorted((named or frozenset()) - set(results)):
         say(f"error: there is no Service {key}")
+        say("hint: kubectl get services -A lists them")
         code = 1
     for key, decision in results.items():
         if decision.satisfied:

@@ -20,6 +20,6 @@ def release(
     """Clear the status and release the address; only `lbctl assign SVC` gives the Service one again."""
     from lbctl.apply import release as run
 
-    keys = options.service_keys(services, namespace)
     cluster = options.open_cluster(kubeconfig, context, request_timeout, "release")
+    keys = options.service_keys(services, namespace, cluster)
     raise typer.Exit(options.report(keys, run(cluster, keys, at_once=now)))

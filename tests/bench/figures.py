@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value in `unit`. With a `floor` (same unit, same run) the limit is on their ratio, else on the value;
-    without a limit it is only shown."""
+    """One measured value in `unit`. With a `floor` (same unit, same run) the limit is on their ratio, else on the
+    value; without a limit it is only shown."""
 
     name: str
     value: float
