@@ -1,8 +1,9 @@
-"""A connection pool whose read timeout bounds the whole answer: status line, headers and body together.
+"""A connection pool whose timeouts bound a whole thing: all addresses of a name and the TLS handshake together, and
+status line, headers and body of an answer together.
 
 A socket's timeout bounds one `recv` alone, so a server that drips a byte a second would hold us for ever; and by the
 time a body is read in pieces, its headers may have dripped already. So the raw socket below the answer looks at the
-clock, and whatever is read above it is bounded.
+clock, and whatever is read above it is bounded. In the same way urllib3 gives each address of a name the whole time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -50,12 +52,40 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Clocked(self.fp.detach(), sock))
 
 
+def _connected(connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+    """Connect with an equal share of the time for each address of the name, and leave the handshake what remains."""
+    started, whole = time.monotonic(), connection.timeout
+    if whole is None:
+        return connect()
+    connection.timeout = whole / _addresses(connection.host, connection.port)
+    try:
+        sock = connect()
+    finally:
+        connection.timeout = whole
+    sock.settimeout(max(started + whole - time.monotonic(), 0.001))
+    return sock
+
+
+def _addresses(host: str, port: int) -> int:
+    """How many addresses will be tried."""
+    try:
+        return len(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
+    except OSError:
+        return 1  # because urllib3 asks again and says it in its own way
+
+
 class _Plain(HTTPConnection):
     response_class = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self, super()._new_conn)
 
 
 class _Secure(HTTPSConnection):
     response_class = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self, super()._new_conn)
 
 
 class _PlainPool(HTTPConnectionPool):

@@ -105,6 +105,11 @@ def _tls(fault: exceptions.SSLError, place: Place) -> Unreachable:
             f"{place.server} does not accept the client certificate of {place.who}",
             hint="it has expired or another CA signed it: take the kubeconfig anew",
         )
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return Unreachable(
+            f"{place.server} hung up while a secure connection was being made",
+            hint=f"it may want another client certificate than that of {place.who}, or a proxy stands between",
+        )
     return Unreachable(
         f"no secure connection to {place.server}: {quoted(reason or str(cause or fault), 200)}",
         hint=f"see the certificates that cluster and user have in {place.source}",

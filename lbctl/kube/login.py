@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Login:
     client: Any = field(repr=False)
     secret: str = field(repr=False)
     until: float | None
+    impersonation: tuple[tuple[str, str], ...] = ()
 
     @property
     def pool(self) -> urllib3.PoolManager:
@@ -45,9 +47,14 @@ class Login:
         pool: urllib3.PoolManager = self.client.rest_client.pool_manager
         return pool
 
-    def sign(self, headers: dict[str, str]) -> None:
-        """Add who we are."""
-        self.client.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
+    def signed(self, headers: Mapping[str, str]) -> urllib3.HTTPHeaderDict:
+        """The headers, and who we are."""
+        who: dict[str, str] = {}
+        self.client.update_params_for_auth(who, [], ["BearerToken"], "", "", None)
+        signed = urllib3.HTTPHeaderDict({**headers, **who})
+        for name, value in self.impersonation:
+            signed.add(name, value)
+        return signed
 
 
 class Session:
@@ -83,7 +90,7 @@ class Session:
 
     def _renew(self, now: float) -> None:
         old = self._login
-        if "exec" not in self.place.user and _token_file(self.place) == old.secret:
+        if not self.place.user.get("exec") and _token_file(self.place) == old.secret:
             self._login = replace(old, until=now + FRESH)
             return
         self._login = log_in(self.place, self._timeout, now)
@@ -93,9 +100,11 @@ class Session:
 def log_in(place: Place, timeout: float, now: float) -> Login:
     """Ask the plugin or read the token file if there is one, and make the pool. Raises ClusterError."""
     user, until, secret = dict(place.user), None, ""
-    if "exec" in user:
+    if user.get("exec"):
         got = run_plugin(place, timeout)
-        user = {"token": _header_token(got.token, place)} if got.token else {}
+        user.pop("exec")
+        if got.token:
+            user["token"] = _header_token(got.token, place)
         if got.certificate:
             user |= {"client-certificate-data": _b64(got.certificate), "client-key-data": _b64(got.key)}
         # A plugin's token is good for a minute whatever its expiry says: with a clock that runs ahead the plugin would
@@ -103,10 +112,36 @@ def log_in(place: Place, timeout: float, now: float) -> Login:
         until = max(got.expires if got.expires is not None else float("inf"), now + FRESH)
     elif user.get("tokenFile"):
         secret, until = _token_file(place), now + FRESH
-        user = {"token": secret}
+        user["token"] = secret
+    elif user.get("auth-provider"):
+        user = {"token": _header_token(_id_token(place), place)}
     elif user.get("token"):
         user["token"] = _header_token(str(user["token"]), place)
-    return Login(_client(place, user), secret, until)
+    return Login(_client(place, user), secret, until, _impersonation(user))
+
+
+def _id_token(place: Place) -> str:
+    """The token of OpenID Connect's provider as it stands in the kubeconfig.
+
+    It is not renewed here: a refresh token may be good once only, and kubectl keeps the next one in the kubeconfig. Two
+    programs that do so log each other out. After a 401 the hint's kubectl command renews it.
+    """
+    provider = place.user["auth-provider"]
+    name = str(provider.get("name")) if isinstance(provider, dict) else ""
+    if name != "oidc":
+        raise ClusterError(
+            f'{place.who} logs in with the auth-provider "{name}", which kubectl has given up too (1.26)',
+            hint="take a new kubeconfig from your provider: it names an exec plugin",
+        )
+    return str((provider.get("config") or {}).get("id-token") or "")
+
+
+def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers for the kubeconfig's `as`, `as-uid` and `as-groups`: to pass over them would be to act with rights
+    that the user has laid down."""
+    single = (("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid")))
+    groups = (("Impersonate-Group", group) for group in user.get("as-groups") or ())
+    return tuple((name, str(value)) for name, value in (*single, *groups) if value)
 
 
 def _b64(text: str) -> str:
@@ -134,14 +169,21 @@ def _client(place: Place, user: Mapping[str, Any]) -> Any:
     from kubernetes import client, config
 
     _check_certificates(place, user)
+    _check_proxy(place)
     configuration = client.Configuration()
     configuration.connection_pool_maxsize = POOL_SIZE
     try:
         config.load_kube_config_from_dict(_alone(place, user), client_configuration=configuration)  # type: ignore[no-untyped-call] # it has no types
         made = client.ApiClient(configuration)
-    except (config.ConfigException, OSError, KeyError, ValueError) as bad:
+    except (config.ConfigException, OSError, ValueError) as bad:
         raise ClusterError(f"{place.who} cannot log in: {bad}", hint=f"{place.kubectl} config view --minify") from bad
-    made.rest_client.pool_manager.pool_classes_by_scheme = POOLS
+    if user and not (configuration.api_key or configuration.cert_file):
+        raise ClusterError(f"{place.who} has no credentials that are complete", hint=f"{place.kubectl} config view")
+    if configuration.cert_file:
+        _check_pair(place, configuration.cert_file, configuration.key_file)
+    pool = made.rest_client.pool_manager
+    if pool.pool_classes_by_scheme is urllib3.poolmanager.pool_classes_by_scheme:  # else SOCKS, which has its own
+        pool.pool_classes_by_scheme = POOLS
     if not configuration.verify_ssl:
         # because the kubeconfig says so, and urllib3 would warn on stderr at each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -163,17 +205,34 @@ def _alone(place: Place, user: Mapping[str, Any]) -> dict[str, Any]:
 def _check_certificates(place: Place, user: Mapping[str, Any]) -> None:
     """Every certificate and key can be read, or ClusterError says which cannot: at the request itself OpenSSL's words
     would name neither file nor field."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority = _pem(place.cluster, "certificate-authority", place.source)
     if authority:
         try:
-            context.load_verify_locations(cadata=authority)
-        except ssl.SSLError as bad:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authority)
+        except (ssl.SSLError, ValueError) as bad:
             raise ClusterError(f"{place.authority} is no certificate", hint=ANEW) from bad
     certificate, key = (_pem(user, name, place.source) for name in ("client-certificate", "client-key"))
     if bool(certificate) != bool(key):
         lacks = "client-key" if certificate else "client-certificate"
         raise ClusterError(f"{place.who} has no {lacks} to go with the other half", hint=f"add {lacks}-data")
+
+
+def _check_proxy(place: Place) -> None:
+    """A SOCKS proxy needs a package that lbctl does not bring."""
+    if str(place.cluster.get("proxy-url") or "").startswith("socks") and find_spec("socks") is None:
+        raise ClusterError(
+            f'the proxy-url of cluster "{place.cluster_name}" in {place.source} is a SOCKS proxy, which needs PySocks',
+            hint="pip install PySocks beside lbctl",
+        )
+
+
+def _check_pair(place: Place, certificate: str, key: str | None) -> None:
+    """The client certificate and key fit together; an encrypted key is refused, for nobody may be there to ask."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as bad:
+        sentence = f"client certificate and key of {place.who} are broken, encrypted, or do not belong together"
+        raise ClusterError(sentence, hint=ANEW) from bad
 
 
 def _pem(stanza: Mapping[str, Any], name: str, source: str) -> str:

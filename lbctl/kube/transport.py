@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from lbctl import __version__
 from lbctl.kube import errors
 from lbctl.kube.answers import Call, Heard, understood
 from lbctl.kube.config import find_place
@@ -28,6 +29,8 @@ from lbctl.kube.login import Login, Session
 # an API server behind a load balancer to be taken out, short enough not to keep somebody waiting for a broken one.
 REPEATS = 4
 FIRST_PAUSE = 0.2
+
+HEADERS = {"Accept": "application/json", "User-Agent": f"lbctl/{__version__}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class KubeTransport:
         """
         url = self.server + path + ("?" + urlencode(params) if params else "")
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if data is not None else {})
+        headers = dict(HEADERS) if data is None else {**HEADERS, "Content-Type": content_type}
         request = _Request(method, url, data, headers, Call.of(method, path))
         deadline, repeats = self._pace.clock() + self._timeout, 0
         while True:
@@ -127,15 +130,13 @@ class KubeTransport:
         return self._once(request, fresh, self._pace.clock() + self._timeout)
 
     def _once(self, request: _Request, login: Login, deadline: float) -> Answer:
-        signed = dict(request.headers)
-        login.sign(signed)
         left = max(deadline - self._pace.clock(), 0.001)
         try:
             answer = login.pool.request(
                 request.method,
                 request.url,
                 body=request.data,
-                headers=signed,
+                headers=login.signed(request.headers),
                 timeout=urllib3.Timeout(total=left),
                 retries=False,
                 redirect=False,  # because no API server redirects: what does is a login page

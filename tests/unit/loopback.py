@@ -17,7 +17,6 @@ from typing import Any
 from lbctl.errors import LbctlError
 
 DATE = "Tue, 01 Oct 2024 12:00:00 GMT"
-Reply = bytes | Callable[[socket.socket], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,16 @@ class Asked:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A reply that depends on the request."""
+
+    answer: Callable[[Asked], bytes]
+
+
+Reply = bytes | Judge | Callable[[socket.socket], None]
+
+
 @dataclass(slots=True)
 class Server:
     """A server on loopback and what it was asked."""
@@ -37,7 +46,6 @@ class Server:
     url: str
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
-    threads: list[threading.Thread] = field(default_factory=list)
 
 
 def http(status: int, body: object, **headers: str) -> bytes:
@@ -67,6 +75,11 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+def hang_up(sock: socket.socket) -> None:
+    """Close after the request without a word."""
+    sock.shutdown(socket.SHUT_RDWR)
+
+
 def silence(sock: socket.socket) -> None:
     """Say nothing until the client goes."""
     while sock.recv(65536):
@@ -85,15 +98,15 @@ def drip(data: bytes) -> Reply:
 
 
 @contextlib.contextmanager
-def loopback(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+def loopback(*replies: Reply, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
     """A server that gives its replies in order, the last one again and again; after a function it hangs up."""
     left, lock = list(replies), threading.Lock()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0))
     scheme = "https" if tls else "http"
-    server = Server(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+    server = Server(f"{scheme}://{host}:{listener.getsockname()[1]}")
 
     def talk(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.closing(tls.wrap_socket(sock, True) if tls else sock) as peer:
+        with contextlib.suppress(OSError), sock, _secured(sock, tls) as peer:
             while asked := _read(peer):
                 with lock:
                     server.asked.append(asked)
@@ -101,7 +114,7 @@ def loopback(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Ser
                 if callable(reply):
                     reply(peer)
                     return
-                peer.sendall(reply)
+                peer.sendall(reply.answer(asked) if isinstance(reply, Judge) else reply)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -118,6 +131,21 @@ def loopback(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Ser
         listener.close()
 
 
+def _secured(sock: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    """The socket with TLS on it; after a failed handshake it stays open until the client has read the alert."""
+    if tls is None:
+        return sock
+    peer = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+    try:
+        peer.do_handshake()
+    except ssl.SSLError:
+        with peer:
+            while socket.socket.recv(peer, 65536):
+                pass
+        raise
+    return peer
+
+
 def _read(sock: socket.socket) -> Asked | None:
     data = b""
     while b"\r\n\r\n" not in data:
@@ -125,9 +153,14 @@ def _read(sock: socket.socket) -> Asked | None:
         if not more:
             return None
         data += more
+        if data.startswith(b"\x16\x03"):  # a TLS hello, which web servers answer as a bad request
+            return Asked("", "", {}, data)
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        before = headers.get(name.lower())
+        headers[name.lower()] = f"{before}, {value.strip()}" if before else value.strip()
     while len(body) < int(headers.get("content-length", "0")):
         body += sock.recv(65536)
     method, target, _ = first.split(" ")

@@ -8,18 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from lbctl import __version__
 from lbctl.kube import errors
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import connect
-from tests.unit.loopback import Reply, empty_list, http, kubeconfig, loopback, told
+from tests.unit.loopback import Reply, empty_list, hang_up, http, kubeconfig, loopback, told
 from tests.unit.test_transport_refusals import failed, run_cli
 
 LOGIN_PAGE = http(302, b"", Location="https://login.example.com/?token=s3cr3t")
-
-
-def hang_up(sock: socket.socket) -> None:
-    """Close after the request without a word."""
-    sock.shutdown(socket.SHUT_RDWR)
 
 
 def half(sock: socket.socket) -> None:
@@ -130,7 +126,8 @@ def test_query_is_encoded(tmp_path: Path) -> None:
 
 
 def test_body_is_sent_with_its_type(tmp_path: Path) -> None:
-    """A patch goes out as compact JSON with its content type and field manager; a read has neither."""
+    """A patch goes out as compact JSON with its content type and field manager; a read has neither; both say who
+    asks."""
     reply = http(200, {"kind": "Service", "apiVersion": "v1", "metadata": {"resourceVersion": "8"}})
     with loopback(reply) as server:
         kube = Kube(connect(str(kubeconfig(tmp_path / "config", server.url))))
@@ -141,3 +138,4 @@ def test_body_is_sent_with_its_type(tmp_path: Path) -> None:
     assert json.loads(patch.body) == {"status": {"conditions": []}}
     assert patch.headers["content-type"] == "application/strategic-merge-patch+json"
     assert (get.body, "content-type" in get.headers) == (b"", False)
+    assert {a.headers["user-agent"] for a in server.asked} == {f"lbctl/{__version__}"}
