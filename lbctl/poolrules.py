@@ -6,11 +6,12 @@ look at whatever can be read of a file that is wrong elsewhere, so that all erro
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lbctl.addresses import AddressError, AddressSet, Family, Range, parse_range
-from lbctl.problems import Problem
+from lbctl.problems import Place, Problem
 from lbctl.yamltext import Node
 
 # No router delivers to these, or not to one machine, so none can be a LoadBalancer's address; RFC 6890 and RFC 5771.
@@ -26,6 +27,7 @@ _UNFIT = (
     (parse_range("fe80::/10"), "link-local (fe80::/10)"),
     (parse_range("ff00::/8"), "multicast (ff00::/8)"),
 )
+_MEETINGS = 3  # an item is told of so many others it meets: of more, a file of copies would bury everything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +123,34 @@ def _outside(holes: Iterable[Item], addresses: AddressSet) -> Iterator[Problem]:
 
 
 def _overlaps(items: list[Item]) -> Iterator[Problem]:
-    """Each item that shares addresses with an earlier one, told once for each pool it does so with.
+    """Every two items that share addresses, the later in the file told of the earlier; once for each pool it meets.
 
-    Sorted by first address, an item overlaps something before it if and only if it overlaps the one that reaches
-    farthest, so that one pass finds every item that must change.
+    One pass by first address: an item meets just those begun before it that have not ended.
     """
     told: set[tuple[int, int]] = set()
-    farthest: Item | None = None
+    begun: list[Item] = []  # in file order; what has ended goes when it is met
     for item in sorted(items, key=lambda item: item.range):
-        if farthest is None or farthest.range.family is not item.range.family or farthest.range.high < item.range.low:
-            farthest = item
-            continue
-        first, second = sorted((farthest, item), key=lambda item: (item.number, item.node.place))
-        if (id(second), first.number) not in told:
-            told.add((id(second), first.number))
-            yield _overlap(first, second)
-        if item.range.high > farthest.range.high:
-            farthest = item
+        for other in _not_ended(begun, item.range):
+            first, second = sorted((other, item), key=_in_file)
+            if (id(second), first.number) not in told:
+                told.add((id(second), first.number))
+                yield _overlap(first, second)
+        insort(begun, item, key=_in_file)
+
+
+def _not_ended(begun: list[Item], now: Range) -> list[Item]:
+    found: list[Item] = []
+    while len(found) < min(_MEETINGS, len(begun)):
+        item = begun[len(found)]
+        if item.range.family is now.family and item.range.high >= now.low:
+            found.append(item)
+        else:
+            del begun[len(found)]
+    return found
+
+
+def _in_file(item: Item) -> tuple[int, Place]:
+    return item.number, item.node.place
 
 
 def _overlap(first: Item, second: Item) -> Problem:

@@ -55,12 +55,12 @@ def read(data: bytes) -> Document:
     data = data.removeprefix(codecs.BOM_UTF8)
     text = data.decode("utf-8", errors="replace")
     lines = _BREAK.split(text)
+    reader = _Reader()
     try:
         _check_characters(data, text)
-        reader = _Reader()
         _parse(text, lines, reader)
     except _Stop as stop:
-        return Document(None, lines, (stop.problem,))
+        return Document(None, lines, (*reader.problems, stop.problem))
     return Document(reader.root, lines, tuple(reader.problems))
 
 

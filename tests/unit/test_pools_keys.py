@@ -377,3 +377,27 @@ def refusal(text: bytes | str) -> str:
 def test_a_wrong_key_or_value_is_named_at_its_place(text: str, said: str) -> None:
     """Each wrong key, type or value has its place, its sentence and what to write."""
     assert refusal(text) == said
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "disabled",
+        "interfaces",
+        "namespaceSelector",
+        "namespaces",
+        "nodeSelector",
+        "serviceSelector",
+        "shareAcrossNamespaces",
+    ],
+)
+def test_a_key_without_its_rule_is_unknown(key: str) -> None:
+    """A key that would restrict a pool is never accepted in silence before it restricts anything."""
+    line = f"- {{name: lan, addresses: [192.0.2.1], {key}: x}}"
+    assert refusal(f"pools:\n{line}\n") == (
+        f"pools.yaml:2:39: unknown key '{key}' in a pool\n"
+        f"{line}\n"
+        "                                      ^\n"
+        "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, reuseAfter, "
+        "keepFor"
+    )

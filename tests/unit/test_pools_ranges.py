@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from lbctl.errors import PoolFileError
-from lbctl.pools import load_pools
+from lbctl.pools import PoolFileInvalid, load_pools
 
 CASES: dict[str, tuple[str, str]] = {
     "not an address": (
@@ -255,3 +256,30 @@ def refusal(text: bytes | str) -> str:
 def test_wrong_addresses_are_named_at_their_place(text: str, said: str) -> None:
     """Each wrong address, range or exclusion has its place, its sentence and what to write."""
     assert refusal(text) == said
+
+
+def test_every_two_pools_that_meet_are_named_and_no_others() -> None:
+    """The one sweep over all ranges finds what comparing each with each finds, up to four pools on one address."""
+    choose, compared = random.Random(7), 0
+    for _ in range(300):
+        starts = [choose.randrange(100) for _ in range(choose.randint(2, 8))]
+        spans = [(start, start + choose.randrange(20)) for start in starts]
+        meeting = {(i, j) for i, (a, b) in enumerate(spans) for j, (c, d) in enumerate(spans[:i]) if a <= d and c <= b}
+        if max(sum(a <= number <= b for a, b in spans) for number in range(120)) > 4:
+            assert meetings(spans) <= meeting
+        else:
+            assert meetings(spans) == meeting
+            compared += bool(meeting)
+    assert compared > 100
+
+
+def meetings(spans: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which pool is said to overlap which, in a file of one pool for each span."""
+    lines = [f"- {{name: p{n}, addresses: [192.0.2.{low}-192.0.2.{high}]}}" for n, (low, high) in enumerate(spans)]
+    Path("pools.yaml").write_text("\n".join(["pools:", *lines]))
+    try:
+        load_pools("pools.yaml")
+    except PoolFileInvalid as refused:
+        words = [problem.sentence.split() for problem in refused.problems]
+        return {(int(word[1][1:]), int(word[4][1:])) for word in words}
+    return set()
