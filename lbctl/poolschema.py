@@ -73,7 +73,6 @@ Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string"})]
 
-
 _POOL = {"name": "lan", "addresses": ["192.0.2.200-192.0.2.220"]}
 
 

@@ -12,8 +12,8 @@ from unicodedata import category, east_asian_width
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _WINDOW = 100  # characters shown on either side of a place in a line too long to read
 
-# What YAML allows in no file; a terminal must not be sent it either.
-FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML allows in no file, surrogates aside (UTF-8 has none); a terminal must not be sent it either.
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
