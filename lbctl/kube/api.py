@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from lbctl.kube.transport import KubeTransport
 
 Object = dict[str, Any]
+
+
+def _path(resource: str, namespace: str = "", *rest: str) -> str:
+    """A path of the core API, whatever stands in a name."""
+    scope = ["namespaces", namespace] if namespace else []
+    return "/api/v1/" + "/".join(quote(part, safe="") for part in [*scope, resource, *rest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,11 @@ class Dated:
 
 
 class Kube:
-    """Typed paths around a transport; every read is a quorum read."""
+    """Typed paths around a transport; every method raises ApiError or ClusterError.
+
+    Every read is a quorum read: one without resourceVersion, which the API server answers from etcd or proves to be as
+    fresh (KEP-2340). A list is one request: in pages it would be the same snapshot, and slower.
+    """
 
     def __init__(self, transport: KubeTransport) -> None:
         self._transport = transport
@@ -40,24 +51,24 @@ class Kube:
 
     def list_services(self) -> Listed:
         """All Services of all namespaces."""
-        return self._list("/api/v1/services")
+        return self._list(_path("services"))
 
     def list_nodes(self) -> Listed:
         """All Nodes."""
-        return self._list("/api/v1/nodes")
+        return self._list(_path("nodes"))
 
     def list_configmaps(self, namespace: str, selector: str) -> Listed:
         """ConfigMaps by label."""
-        return self._list(f"/api/v1/namespaces/{namespace}/configmaps", {"labelSelector": selector})
+        return self._list(_path("configmaps", namespace), {"labelSelector": selector})
 
     def get_service(self, namespace: str, name: str) -> Dated:
         """One Service."""
-        answer = self._transport.request("GET", f"/api/v1/namespaces/{namespace}/services/{name}")
+        answer = self._transport.request("GET", _path("services", namespace, name))
         return Dated(answer.body, answer.date)
 
     def patch_service_status(self, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
         """Strategic merge patch of the status."""
-        path = f"/api/v1/namespaces/{namespace}/services/{name}/status"
+        path = _path("services", namespace, name, "status")
         kind = "application/strategic-merge-patch+json"
         params = {"fieldManager": "lbctl"}
         answer = self._transport.request("PATCH", path, params=params, body=body, content_type=kind)
@@ -65,12 +76,12 @@ class Kube:
 
     def get_configmap(self, namespace: str, name: str) -> Dated:
         """One ConfigMap."""
-        answer = self._transport.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        answer = self._transport.request("GET", _path("configmaps", namespace, name))
         return Dated(answer.body, answer.date)
 
     def create_configmap(self, namespace: str, body: Mapping[str, Any]) -> Dated:
         """POST: Conflict when it exists."""
-        answer = self._transport.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body=body)
+        answer = self._transport.request("POST", _path("configmaps", namespace), body=body)
         return Dated(answer.body, answer.date)
 
     def replace_configmap(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Dated:
@@ -82,11 +93,11 @@ class Kube:
         if not resource_version:
             raise ValueError("an empty resourceVersion would make the write unconditional")
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
-        answer = self._transport.request("PUT", f"/api/v1/namespaces/{namespace}/configmaps/{name}", body=body)
+        answer = self._transport.request("PUT", _path("configmaps", namespace, name), body=body)
         return Dated(answer.body, answer.date)
 
     def create_namespace(self, name: str) -> Dated:
         """POST a Namespace."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        answer = self._transport.request("POST", "/api/v1/namespaces", body=body)
+        answer = self._transport.request("POST", _path("namespaces"), body=body)
         return Dated(answer.body, answer.date)

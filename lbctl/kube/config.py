@@ -87,19 +87,30 @@ def find_place(
     Raises ClusterError with the places looked in, or with the path of the file that can't be used.
     """
     if kubeconfig:
-        return _from_files([Path(kubeconfig)], kubeconfig, context)
-    listed = [Path(p).expanduser() for p in env.get("KUBECONFIG", "").split(os.pathsep) if p]
+        return _from_files([Path(os.path.expanduser(kubeconfig))], kubeconfig, context)
+    listed = [Path(os.path.expanduser(p)) for p in env.get("KUBECONFIG", "").split(os.pathsep) if p]
     looked = listed or [home / ".kube" / "config"]
-    found = [path for path in looked if path.exists()]
+    found = [path for path in looked if not _missing(path)]
     if found:
         return _from_files(found, None, context)
-    if env.get("KUBERNETES_SERVICE_HOST") and (service_account / "token").exists() and not context:
+    if env.get("KUBERNETES_SERVICE_HOST") and not _missing(service_account / "token") and not context:
         return _in_pod(env, service_account)
     why = "KUBECONFIG names" if listed else "looked for"
     raise ClusterError(
         f"there is no kubeconfig: {why} {', '.join(map(str, looked))}, and this is no pod with a service account",
         hint="name one with --kubeconfig or KUBECONFIG; on kubeadm's control plane it is /etc/kubernetes/admin.conf",
     )
+
+
+def _missing(path: Path) -> bool:
+    """Whether there is no such file; one that can't be looked at is there, and reading it says why not."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _in_pod(env: Mapping[str, str], mounted: Path) -> Place:

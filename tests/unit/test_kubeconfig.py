@@ -96,6 +96,13 @@ def test_missing_and_unreadable_file(tmp_path: Path) -> None:
     assert f"error: the kubeconfig {tmp_path} cannot be read: Is a directory\n" in refused(tmp_path)
 
 
+def test_file_that_is_there_and_cannot_be_read(tmp_path: Path) -> None:
+    """A kubeconfig that is there but can't be opened is an error, not a reason to look elsewhere."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert f"error: the kubeconfig {loop} cannot be read: Too many levels" in refused(None, KUBECONFIG=str(loop))
+
+
 def test_context_without_its_cluster_or_user(tmp_path: Path) -> None:
     """A context that names what is not there says so, and what is there."""
     path = tmp_path / "config"

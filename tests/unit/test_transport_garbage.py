@@ -114,15 +114,16 @@ def test_answer_that_is_no_http(tmp_path: Path, reply: Reply, sentence: str) -> 
         assert ("Traceback" in stderr, code) == (False, 4)
 
 
-def test_query_is_encoded(tmp_path: Path) -> None:
-    """A label selector arrives as it was written, whatever stands in it."""
+def test_names_and_selectors_are_encoded(tmp_path: Path) -> None:
+    """A label selector and a name arrive as they were written, whatever stands in them."""
     with loopback(empty_list()) as server:
-        transport = connect(str(kubeconfig(tmp_path / "config", server.url)))
-        Kube(transport).list_configmaps("lbctl-system", "a/b=c d,e&f=ü")
-        transport.close()
-    assert server.asked[0].target == (
-        "/api/v1/namespaces/lbctl-system/configmaps?labelSelector=a%2Fb%3Dc+d%2Ce%26f%3D%C3%BC"
-    )
+        kube = Kube(connect(str(kubeconfig(tmp_path / "config", server.url))))
+        kube.list_configmaps("lbctl-system", "a/b=c d,e&f=ü")
+        kube.get_service("default", "a/b?c")
+    assert [asked.target for asked in server.asked] == [
+        "/api/v1/namespaces/lbctl-system/configmaps?labelSelector=a%2Fb%3Dc+d%2Ce%26f%3D%C3%BC",
+        "/api/v1/namespaces/default/services/a%2Fb%3Fc",
+    ]
 
 
 def test_body_is_sent_with_its_type(tmp_path: Path) -> None:
@@ -137,5 +138,6 @@ def test_body_is_sent_with_its_type(tmp_path: Path) -> None:
     assert patch.target == "/api/v1/namespaces/default/services/web/status?fieldManager=lbctl"
     assert json.loads(patch.body) == {"status": {"conditions": []}}
     assert patch.headers["content-type"] == "application/strategic-merge-patch+json"
+    assert (get.headers["accept-encoding"], patch.headers["accept"]) == ("gzip", "application/json")
     assert (get.body, "content-type" in get.headers) == (b"", False)
     assert {a.headers["user-agent"] for a in server.asked} == {f"lbctl/{__version__}"}

@@ -233,4 +233,5 @@ def test_namespace_of_the_context(tmp_path: Path) -> None:
     with loopback(empty_list()) as server:
         transport = connect(str(kubeconfig(tmp_path / "config", server.url)))
         assert (transport.namespace, transport.server) == ("prod", server.url)
+        assert repr(transport) == f'<KubeTransport {server.url}, user "me" in {tmp_path}/config>'
         transport.close()
