@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
 
@@ -49,9 +50,9 @@ class Login:
 
     def signed(self, headers: Mapping[str, str]) -> urllib3.HTTPHeaderDict:
         """The headers, and who we are."""
-        who: dict[str, str] = {}
-        self.client.update_params_for_auth(who, [], ["BearerToken"], "", "", None)
-        signed = urllib3.HTTPHeaderDict({**headers, **who})
+        signed = urllib3.HTTPHeaderDict(headers)
+        for setting in self.client.configuration.auth_settings().values():
+            signed[setting["key"]] = setting["value"]
         for name, value in self.impersonation:
             signed.add(name, value)
         return signed
@@ -82,7 +83,8 @@ class Session:
                 return None
             if self._login is refused:  # else another thread has renewed it meanwhile
                 self._renew(self._clock())
-            return self._login
+            same = self._login.secret and self._login.secret == refused.secret
+            return None if same else self._login
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -93,8 +95,8 @@ class Session:
         if not self.place.user.get("exec") and _token_file(self.place) == old.secret:
             self._login = replace(old, until=now + FRESH)
             return
+        # The old pool is not closed, for another thread may be about to use it; its connections go with its last user.
         self._login = log_in(self.place, self._timeout, now)
-        old.client.close()  # only idle connections: those in use are closed as they are given back
 
 
 def log_in(place: Place, timeout: float, now: float) -> Login:
@@ -117,7 +119,7 @@ def log_in(place: Place, timeout: float, now: float) -> Login:
         user = {"token": _header_token(_id_token(place), place)}
     elif user.get("token"):
         user["token"] = _header_token(str(user["token"]), place)
-    return Login(_client(place, user), secret, until, _impersonation(user))
+    return Login(_client(place, user), secret, until, _impersonation(place))
 
 
 def _id_token(place: Place) -> str:
@@ -136,12 +138,21 @@ def _id_token(place: Place) -> str:
     return str((provider.get("config") or {}).get("id-token") or "")
 
 
-def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The headers for the kubeconfig's `as`, `as-uid` and `as-groups`: to pass over them would be to act with rights
-    that the user has laid down."""
-    single = (("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid")))
-    groups = (("Impersonate-Group", group) for group in user.get("as-groups") or ())
-    return tuple((name, str(value)) for name, value in (*single, *groups) if value)
+def _impersonation(place: Place) -> tuple[tuple[str, str], ...]:
+    """The headers for the kubeconfig's `as`, `as-uid`, `as-groups` and `as-user-extra`: to pass over them would be to
+    act with rights that the user has laid down."""
+    user = place.user
+    single = (("User", user.get("as")), ("Uid", user.get("as-uid")))
+    groups = (("Group", group) for group in user.get("as-groups") or ())
+    extra = (
+        (f"Extra-{quote(str(k), safe='')}", v)
+        for k, values in (user.get("as-user-extra") or {}).items()
+        for v in values
+    )
+    headers = tuple((f"Impersonate-{name}", str(value)) for name, value in (*single, *groups, *extra) if value)
+    if not all(value.isascii() and value.isprintable() for _, value in headers):
+        raise ClusterError(f"{place.who} acts `as` somebody whose name no HTTP header can hold", hint="use ASCII")
+    return headers
 
 
 def _b64(text: str) -> str:

@@ -167,7 +167,7 @@ def test_token_file_is_read_again(tmp_path: Path) -> None:
     """A token file that rotates is read again after a minute, or at once after a 401; the same token stays."""
     token = tmp_path / "token"
     token.write_text("one\n")
-    with loopback(empty_list(), empty_list(), empty_list(), UNKNOWN, empty_list()) as server:
+    with loopback(empty_list(), empty_list(), empty_list(), UNKNOWN, empty_list(), UNKNOWN) as server:
         clock = Now()
         kube = kube_at(kubeconfig(tmp_path / "config", server.url, user={"tokenFile": "token"}), clock)
         kube.list_services()
@@ -177,7 +177,9 @@ def test_token_file_is_read_again(tmp_path: Path) -> None:
         kube.list_services()
         token.write_text("three\n")
         kube.list_services()
-    assert tokens(server.asked) == ["one", "one", "one", "one", "three"]
+        with pytest.raises(errors.Unauthorized):
+            kube.list_services()
+    assert tokens(server.asked) == ["one", "one", "one", "one", "three", "three"]
 
 
 USERS: dict[str, tuple[Mapping[str, Any], str]] = {
@@ -198,11 +200,11 @@ def test_ways_to_log_in(tmp_path: Path, user: Mapping[str, Any], header: str) ->
 
 def test_impersonation_of_the_kubeconfig_is_kept(tmp_path: Path) -> None:
     """A user who has laid down rights with `as` and `as-groups` acts without them."""
-    user = {"token": "t", "as": "viewer", "as-groups": ["a", "b"]}
+    user = {"token": "t", "as": "viewer", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"x/y": ["z"]}}
     with loopback(empty_list()) as server:
         Kube(connect(str(kubeconfig(tmp_path / "config", server.url, user=user)))).list_services()
-    headers = server.asked[0].headers
-    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("viewer", "a, b")
+    sent = {k.removeprefix("impersonate-"): v for k, v in server.asked[0].headers.items() if "impersonate" in k}
+    assert sent == {"user": "viewer", "uid": "7", "group": "a, b", "extra-x%2fy": "z"}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +217,7 @@ def test_impersonation_of_the_kubeconfig_is_kept(tmp_path: Path) -> None:
         ),
         ({"auth-provider": {"name": "oidc"}}, 'the token of user "me" in PATH is empty or not one word'),
         ({"exec": {"args": []}}, 'the exec plugin of user "me" in PATH has no command'),
+        ({"token": "t", "as": "Žofia"}, 'user "me" in PATH acts `as` somebody whose name no HTTP header can hold'),
         ({"exec": "login"}, 'the exec plugin of user "me" in PATH has no command'),
     ],
 )
