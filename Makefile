@@ -67,10 +67,7 @@ lint: $(VENV)/.installed ## ruff, mypy --strict, the import contract
 	$(BIN)/lint-imports --no-cache
 
 test: $(VENV)/.installed ## what a change must pass
-	@if ! command -v openssl >/dev/null; then
-		$(call system_package,openssl)
-	fi
-	$(BIN)/python -m tests.testbed --build
+	@$(BIN)/python -m tests.testbed --build
 	$(BIN)/pytest -m "not long"
 
 test-long: $(VENV)/.installed ## the minutes-long searches and storms

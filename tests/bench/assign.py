@@ -22,15 +22,13 @@ from lbctl.apply import status_patch
 from lbctl.planner import Action, Decision
 from lbctl.reasons import Reason
 from lbctl.services import parse_service
-from tests.bench.bare import Bare, Request
 from tests.bench.figures import Figure
-from tests.testbed.driver import Bed
+from tests.testbed.client import Request
+from tests.testbed.driver import CLAIMS, SERVICES, Bed, service
 
 SIZES = {2_000: (1.5, 1.3), 10_000: (1.5, 1.2)}  # Services: limit and aim of the ratio
 TURNS = 3
 POOL = "198.18.0.0/15"
-SERVICES = "/api/v1/namespaces/default/services"
-CLAIMS = "/api/v1/namespaces/lbctl-system/configmaps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,10 @@ class _Bench:
     def __init__(self, bed: Bed, size: int) -> None:
         self._bed = bed
         self._size = size
-        self._admin = Bare(bed.url, str(bed.dir / "certs" / "apiserver.crt"), "admin")
+        self._admin = bed.admin
         self._pools = bed.dir / "pools.yaml"
         self._pools.write_text(f"pools:\n- name: bulk\n  addresses: [{POOL}]\n")
-        self._admin.send([("POST", SERVICES, _service(n)) for n in range(size)], 8)
+        self._admin.send([("POST", SERVICES, json.dumps(service(f"s{n:05}")).encode()) for n in range(size)])
 
     def turn(self) -> Turn:
         floors = []
@@ -82,21 +80,20 @@ class _Bench:
         now = int(time.time())
         patches: list[Request] = []
         for item in self._admin.get(SERVICES)["items"]:
-            service = parse_service(item)
-            if service.is_load_balancer:
-                decision = Decision(service, Action.ASSIGN, Reason.Assigned, addresses=(next(addresses),))
+            seen = parse_service(item)
+            if seen.is_load_balancer:
+                decision = Decision(seen, Action.ASSIGN, Reason.Assigned, addresses=(next(addresses),))
                 body = json.dumps(status_patch(decision, now), separators=(",", ":")).encode()
-                patches.append(("PATCH", f"{SERVICES}/{service.key.name}/status?fieldManager=lbctl", body))
+                patches.append(("PATCH", f"{SERVICES}/{seen.key.name}/status?fieldManager=lbctl", body))
         return patches
 
     def _clear(self) -> None:
         """Back to the beginning: no statuses, no claims."""
         nothing = b'{"status":{"loadBalancer":{"ingress":null},"conditions":null}}'
-        items = self._admin.get(SERVICES)["items"]
-        shown = [i["metadata"]["name"] for i in items if i["status"]["loadBalancer"]]
-        self._admin.send([("PATCH", f"{SERVICES}/{name}/status", nothing) for name in shown], 8)
+        shown = [name for name, addresses in self._bed.shown().items() if addresses]
+        self._admin.send([("PATCH", f"{SERVICES}/{name}/status", nothing) for name in shown])
         blocks = self._admin.get(CLAIMS)["items"]
-        self._admin.send([("DELETE", f"{CLAIMS}/{b['metadata']['name']}", None) for b in blocks], 4)
+        self._admin.send([("DELETE", f"{CLAIMS}/{b['metadata']['name']}", None) for b in blocks])
 
     def _lbctl(self) -> tuple[float, float]:
         """Seconds and MB of one `lbctl assign --all`; every Service must have an address afterwards."""
@@ -107,14 +104,7 @@ class _Bench:
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
-        items = self._admin.get(SERVICES)["items"]
-        shown = {i["status"]["loadBalancer"]["ingress"][0]["ip"] for i in items if i["status"]["loadBalancer"]}
+        shown = {address for shown in self._bed.shown().values() for address in shown}
         if child.returncode or len(shown) != self._size:
             raise RuntimeError(f"lbctl ended with {child.returncode}; {len(shown)} of {self._size} have an address")
         return seconds, usage.ru_maxrss / 1024
-
-
-def _service(number: int) -> bytes:
-    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "allocateLoadBalancerNodePorts": False}
-    meta = {"name": f"s{number:05}", "namespace": "default"}
-    return json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}).encode()

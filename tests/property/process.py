@@ -1,13 +1,17 @@
-"""One lbctl process as the text of what it has been answered so far.
+"""One lbctl process as text: what it has been answered so far, or what it will do.
 
 The real code runs (planner, ledger, apply) over a transport that replays those answers; at the first request they do
 not cover it stops, and that request is the process's next step. Nothing else is known of a process, so that a crash is
 to forget the text, and two processes that were answered alike are one.
+
+Once it has read all it reads, a process is no more than the tree of the writes it will send and what it does after each
+answer (`foresee`): most of what it has read is of no consequence, and processes that differ in that alone are one, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -23,9 +27,10 @@ from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.pools import Pool, PoolFile
 from lbctl.services import Key
 from tests.property import world
-from tests.property.world import CUT, NAME, Json, dump, load
+from tests.property.world import CUT, FRESH, NAME, Json, dump, load
 
 NOW = 1_000_000  # one moment for all: nothing may rest on clocks, and a write repeated is a write that changes nothing
+NEW_VERSION = re.compile(r"\^\d")
 KEYS = (Key("d", "s0"), Key("d", "s1"))
 
 
@@ -108,10 +113,65 @@ def service_number(path: str) -> int:
 
 def next_request(process: str, setting: Setting) -> str:
     """The process's next request, `METHOD CUT path CUT body`; empty when its round is over."""
+    if process.startswith("["):
+        return str(load(process)[0])
+    return _under_names_of_its_own(_advance, process, setting)
+
+
+def _under_names_of_its_own(work: Callable[[str, Setting], str], process: str, setting: Setting) -> str:
+    """Run cached work on the process alone, renamed, so that the rest of the state makes no difference to the cache."""
     names: dict[str, str] = {}
     local = NAME.sub(lambda m: names.setdefault(m[0], f"~{len(names)}"), process)
     back = {v: k for k, v in names.items()}
-    return NAME.sub(lambda m: back[m[0]], _advance(local, setting))
+    return NAME.sub(lambda m: back[m[0]], work(local, setting))
+
+
+def foresee(process: str, setting: Setting) -> str:
+    """A process that has read all it reads, as the tree of what it will do; empty when that is nothing."""
+    return _under_names_of_its_own(_foreseen, process, setting)
+
+
+@lru_cache(maxsize=300_000)
+def _foreseen(process: str, setting: Setting) -> str:
+    tree = _tree(process, setting, 0)
+    return dump(tree) if tree else ""
+
+
+def _tree(process: str, setting: Setting, depth: int) -> list[Any]:
+    """[request, {status: [the answer it then gets, what it does after that]}], or [] when it is over.
+
+    A new resourceVersion stands as ^depth in the answer and below it.
+    """
+    request = _advance(process, setting)
+    if not request:
+        return []
+    method, path, text = request.split(CUT)
+    body = load(text)
+    if method == "PATCH":
+        services, code = world.patch_status(process.split(CUT)[3].partition(" ")[2], service_number(path), body)
+        granted = dump(load(services)[service_number(path)])
+        others = ["404", "409", "lost"]
+    else:
+        granted, code = dump([body["metadata"]["name"], FRESH, body["data"]["claims"]]), 200
+        others = ["409"]
+    if method == "GET" or code != 200:
+        raise ValueError(f"not to be foreseen: {request}")
+    answers = [f"200 {granted.replace(FRESH, f'^{depth}')}", *others]
+    return [request, {a.split()[0]: [a, _tree(f"{process}{CUT}{a}", setting, depth + 1)] for a in answers}]
+
+
+def answered(process: str, answer: str) -> str:
+    """The process once its request has been answered."""
+    if not process.startswith("["):
+        return f"{process}{CUT}{answer}"
+    expected, after = load(process)[1][answer.split()[0]]
+    version = NEW_VERSION.search(expected)
+    text = dump(after) if after else ""
+    if version:
+        expected, text = expected.replace(version[0], FRESH), text.replace(version[0], FRESH)
+    if answer != expected:
+        raise ValueError(f"foreseen {expected}, but it was {answer}")
+    return text
 
 
 @lru_cache(maxsize=300_000)
@@ -136,6 +196,7 @@ def _advance(process: str, setting: Setting) -> str:
 def forget() -> None:
     """Drop what was replayed: the code has been changed under it."""
     _advance.cache_clear()
+    _foreseen.cache_clear()
 
 
 def begin(operation: str) -> str:

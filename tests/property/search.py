@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from tests.property import world
-from tests.property.process import Setting, begin, next_request, service_number
+from tests.property.process import Setting, answered, begin, foresee, next_request, service_number
 from tests.property.world import CUT, dump, load, renamed
 
 START = dump([["~0", "~1", True, "", [], None], ["~2", "~3", True, "", [], None]])
@@ -20,18 +20,21 @@ START = dump([["~0", "~1", True, "", [], None], ["~2", "~3", True, "", [], None]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far the search goes: what the world may do (`moves` in all), writes in flight at once, what processes do.
+    """How far the search goes: how often the world moves in all, how many PATCHes may be `late` at once, whether claim
+    writes, too, may be late or their answers lost (`shaky`; any PATCH's answer may be), what processes do.
 
     There is no bound on the processes' own steps: names are forgotten with what bore them, so the space is finite.
     """
 
     moves: int
-    flying: int = 1
+    late: int = 0
+    shaky: bool = False
     operations: tuple[str, ...] = ("assign 0", "assign 1", "release 0", "release 1")
 
     def __str__(self) -> str:
-        does = ", ".join(self.operations)
-        return f"2 processes ({does}), 2 Services, {self.moves} moves of the world, {self.flying} writes in flight"
+        what = "writes of any kind" if self.shaky else "PATCHes"
+        world = f"{self.moves} moves of the world, {self.late} {what} late at once"
+        return f"2 processes ({', '.join(self.operations)}), 2 Services, {world}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +110,20 @@ def _process_steps(s: State, n: int, setting: Setting, bounds: Bounds) -> Iterat
         return
     request = next_request(process, setting)
     method, path, _ = request.split(CUT)
-    if process.count(CUT) > 2:  # one that has only read the claims dies like one that never came
+    if process.startswith("[") or process.count(CUT) > 2:  # before, it dies like one that never came
         yield "a process dies", to("")
     if method == "GET":
-        yield f"reads {path}", to(f"{process}{CUT}{_read(s, path)}")
+        process = f"{process}{CUT}{_read(s, path)}"
+        foreseen = not bounds.shaky and path == "/api/v1/services"
+        yield f"reads {path}", to(foresee(process, setting) if foreseen else process)
         return
     services, ledger, answer = _written(s, request)
-    yield _brief(request), to(f"{process}{CUT}{answer}", services, ledger)
-    yield f"{_brief(request)}, answer lost", to(f"{process}{CUT}lost", services, ledger)
-    if len(s.flying) < bounds.flying:
-        yield f"{_brief(request)}, delayed", to(f"{process}{CUT}lost", flying=tuple(sorted((*s.flying, request))))
+    yield _brief(request), to(answered(process, answer), services, ledger)
+    if method != "PATCH" and not bounds.shaky:
+        return
+    yield f"{_brief(request)}, answer lost", to(answered(process, "lost"), services, ledger)
+    if len(s.flying) < bounds.late:
+        yield f"{_brief(request)}, delayed", to(answered(process, "lost"), flying=tuple(sorted((*s.flying, request))))
 
 
 def _brief(request: str) -> str:

@@ -47,19 +47,19 @@ def _holds(setting: Setting, bounds: Bounds, cap: int) -> None:
 @pytest.mark.parametrize(
     ("setting", "bounds"),
     [
-        pytest.param(ONE, Bounds(moves=1, flying=0), id="one address, one move of the world"),
-        pytest.param(ONE, Bounds(moves=0, flying=1), id="one address, a write that lands late"),
+        pytest.param(ONE, Bounds(moves=2), id="one address, two moves of the world"),
+        pytest.param(ONE, Bounds(moves=1, late=1), id="one address, a PATCH that lands late"),
     ],
 )
 def test_no_interleaving_shows_an_address_twice(setting: Setting, bounds: Bounds) -> None:
     """Promise 1, within bounds that take seconds."""
-    _holds(setting, bounds, cap=200_000)
+    _holds(setting, bounds, cap=1_000_000)
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.__name__)
 def test_each_rule_is_needed(switch: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any one rule the search finds a double assignment: so it would see one."""
     switch(monkeypatch)
-    found = _searched(ONE, Bounds(moves=1, flying=0), 1_000_000, twice)
+    found = _searched(ONE, Bounds(moves=0, shaky=True), 1_000_000, twice)
     print(*found.path, sep="\n  ")
     assert found.violation, f"{switch.__doc__} Yet nothing was found in {found.states} states"

@@ -1,0 +1,117 @@
+"""A bare client of an API server: what tests do as admin, and the floor that benchmarks measure against.
+
+Nothing stands between it and http.client, and it shares no code with lbctl, so that neither hides the other's faults.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+Request = tuple[str, str, bytes | None]  # method, path, body
+Object = dict[str, Any]
+
+
+class Client:
+    """A client as one user; `certificate` is the file of the CA."""
+
+    def __init__(self, url: str, certificate: str, token: str) -> None:
+        self._address = urlsplit(url)
+        self._tls = ssl.create_default_context(cafile=certificate)
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Object]:
+        """One request; the status and the object it is answered with."""
+        data = None if body is None else json.dumps(body).encode()
+        connection = self._connection()
+        try:
+            status, answer = self._exchange(connection, (method, path, data))
+        finally:
+            connection.close()
+        return status, dict(json.loads(answer)) if answer.startswith(b"{") else {"message": answer.decode()}
+
+    def get(self, path: str) -> Object:
+        """One object or list; RuntimeError if it is refused."""
+        status, item = self.request("GET", path)
+        if status != 200:
+            raise RuntimeError(f"GET {path}: {status} {item.get('message')}")
+        return item
+
+    def send(self, requests: Sequence[Request], workers: int = 8) -> float:
+        """Send all of them, `workers` at once; the seconds it took. RuntimeError at the first refusal."""
+        failed: list[str] = []
+        shares = [requests[n::workers] for n in range(workers)]
+        threads = [threading.Thread(target=self._send, args=(share, failed)) for share in shares if share]
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.perf_counter() - began
+        if failed:
+            raise RuntimeError(failed[0])
+        return took
+
+    def _send(self, requests: Iterable[Request], failed: list[str]) -> None:
+        connection = self._connection()
+        for request in requests:
+            status, data = self._exchange(connection, request)
+            if status >= 300:
+                failed.append(f"{request[0]} {request[1]}: {status} {data.decode()}")
+                break
+        connection.close()
+
+    def watch(self, path: str) -> Watch:
+        """Everything that happens to what `path` lists, from now on."""
+        version = self.get(path)["metadata"]["resourceVersion"]
+        connection = self._connection()
+        query = f"?watch=true&resourceVersion={version}"
+        connection.request("GET", path + query, headers=self._headers)
+        return Watch(connection, connection.getresponse())
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        host, port = self._address.hostname or "", self._address.port
+        return http.client.HTTPSConnection(host, port, context=self._tls, timeout=120)
+
+    def _exchange(self, connection: http.client.HTTPSConnection, request: Request) -> tuple[int, bytes]:
+        method, path, body = request
+        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
+        connection.request(method, path, body, {**self._headers, "Content-Type": kind})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+class Watch:
+    """The events of one watch, in the API server's order, gathered by a thread until it is stopped."""
+
+    def __init__(self, connection: http.client.HTTPSConnection, answer: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._answer = answer
+        self._lines: list[bytes] = []
+        self._thread = threading.Thread(target=self._gather, daemon=True)
+        self._thread.start()
+
+    def _gather(self) -> None:
+        try:
+            while line := self._answer.readline():
+                self._lines.append(line)
+        except (OSError, ValueError, http.client.HTTPException):
+            return  # because stop() closes the socket under it
+
+    def until(self, resource_version: str) -> list[Object]:
+        """Stop once an event of this resourceVersion or a later one has come; all events up to there, parsed."""
+        deadline = time.monotonic() + 60
+        seen = -1
+        while seen < int(resource_version):
+            assert time.monotonic() < deadline, f"the watch has seen {seen}, not {resource_version}"
+            time.sleep(0.05)
+            seen = int(json.loads(self._lines[-1])["object"]["metadata"]["resourceVersion"]) if self._lines else -1
+        if self._connection.sock is not None:
+            self._connection.sock.close()
+        return [json.loads(line) for line in list(self._lines)]
