@@ -6,7 +6,6 @@ Every scalar arrives as text. What only the addresses can tell (overlaps, exclus
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from difflib import get_close_matches
@@ -185,7 +184,14 @@ def _fields(path: tuple[str | int, ...]) -> dict[str, FieldInfo]:
 
 def _example(path: tuple[str | int, ...]) -> str:
     examples = _fields(path)[str(path[-1])].examples or [""]
-    return json.dumps(examples[0]).replace('"', "")
+    return _written(examples[0])
+
+
+def _written(value: object) -> str:
+    """A value as one writes it in YAML."""
+    import json  # here, because a file without errors needs none of its millisecond
+
+    return json.dumps(value).replace('"', "")
 
 
 def _missing(owner: Node, path: tuple[str | int, ...]) -> Problem:
@@ -216,7 +222,7 @@ def _wrong_item(node: Node, key: str) -> Problem:
         return Problem(node.place, f"an item of {key} is empty", "write something after the -, or remove the -")
     if key == "pools":
         sentence = f"an item of pools is a mapping, and this is {_found(node)}"
-        return Problem(node.place, sentence, f"write {json.dumps(_POOL).replace(chr(34), '')}")
+        return Problem(node.place, sentence, f"write {_written(_POOL)}")
     if isinstance(node.value, dict) and _IPV6_HEAD.fullmatch(first := next(iter(node.value), "")):
         sentence = f"YAML reads {first}: as the key of a mapping, for it ends in a colon"
         return Problem(node.place, sentence, f'put it in quotes: "{first}:"')

@@ -194,7 +194,7 @@ def _second_document(place: Place) -> Problem:
 
 
 # What the parser says (a fragment of it, for its two builds differ), and what we say instead. {line} is where the thing
-# began, {found} what stands at the place; True: the place is where it began, because there the end is missing.
+# began, {last} how far it goes, {found} what stands at the place; True: the place is where it began, because there the end is missing.
 _SYNTAX = (
     (
         "cannot start any token",
@@ -210,13 +210,13 @@ _SYNTAX = (
     ),
     (
         "expected ',' or ']'",
-        "the list that begins with [ here goes on to line {last} without a , or ] between its items",
+        "the list that begins with [ here goes on to {last} without a , or ] between its items",
         "write a , between two items and a ] after the last",
         True,
     ),
     (
         "expected ',' or '}'",
-        "the mapping that begins with {{ here goes on to line {last} without a , or }} between its keys",
+        "the mapping that begins with {{ here goes on to {last} without a , or }} between its keys",
         "write a , between two keys and a } after the last",
         True,
     ),
@@ -266,17 +266,24 @@ _BARE_IPV6 = re.compile(r"(?<![^\s\[{,])(?:[0-9A-Fa-f:.]*::(?=[\s,\]}]|$)|::[0-9
 def _syntax_problem(bad: yaml.MarkedYAMLError, lines: list[str]) -> Problem:
     mark, words = bad.problem_mark or bad.context_mark, bad.problem or ""
     assert mark is not None
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    if line[mark.column : mark.column + 1] == "\t":
-        return Problem(_place(mark), "a tab stands in the indentation", "indent with spaces")
+    place, begun = _inside(mark, lines), _inside(bad.context_mark or mark, lines)
+    line, at = lines[place.line - 1], place.column - 1
+    if line[at : at + 1] == "\t":
+        return Problem(place, "a tab stands in the indentation", "indent with spaces")
     for bare in _BARE_IPV6.finditer(line):
-        if bare.start() <= mark.column <= bare.end():
-            place = Place(mark.line + 1, bare.start() + 1)
-            return Problem(place, f"YAML cannot read {bare[0]} without quotes", f'put it in quotes: "{bare[0]}"')
-    begun = bad.context_mark or mark
-    found = repr(line[mark.column]) if mark.column < len(line) else "the end of the line"
+        if bare.start() <= at <= bare.end():
+            start = Place(place.line, bare.start() + 1)
+            return Problem(start, f"YAML cannot read {bare[0]} without quotes", f'put it in quotes: "{bare[0]}"')
+    at_end = place.line == len(lines) and at == len(line)
+    last = "the end of the file" if at_end else f"line {place.line}"
+    found = repr(line[at]) if at < len(line) else last if at_end else "the end of the line"
     for fragment, sentence, hint, at_begin in _SYNTAX:
         if fragment in words:
-            place = _place(begun if at_begin else mark)
-            return Problem(place, sentence.format(line=begun.line + 1, last=mark.line + 1, found=found), hint)
-    return Problem(_place(mark), f"YAML cannot be read here: {words}", _OTHER_HINT)
+            said = sentence.format(line=begun.line, last=last, found=found)
+            return Problem(begun if at_begin else place, said, hint)
+    return Problem(place, f"YAML cannot be read here: {words}", _OTHER_HINT)
+
+
+def _inside(mark: Any, lines: list[str]) -> Place:
+    """The place of a parser's mark, which may lie one line behind a file that does not end in a newline."""
+    return _place(mark) if mark.line < len(lines) else Place(len(lines), len(lines[-1]) + 1)

@@ -185,6 +185,8 @@ def _client(place: Place, user: Mapping[str, Any]) -> Any:
     configuration.connection_pool_maxsize = POOL_SIZE
     try:
         config.load_kube_config_from_dict(_alone(place, user), client_configuration=configuration)  # type: ignore[no-untyped-call] # it has no types
+        if place.cluster.get("proxy-url"):  # which the package knows from 36 on; NO_PROXY is not about it (client-go)
+            configuration.proxy, configuration.no_proxy = str(place.cluster["proxy-url"]), None
         made = client.ApiClient(configuration)
     except (config.ConfigException, OSError, ValueError) as bad:
         raise ClusterError(f"{place.who} cannot log in: {bad}", hint=f"{place.kubectl} config view --minify") from bad

@@ -144,8 +144,10 @@ def test_handshake_that_stalls_is_bounded(tmp_path: Path, ca: trustme.CA) -> Non
     assert time.monotonic() - started < 2
 
 
-def test_proxy_url_is_used(tmp_path: Path) -> None:
-    """The kubeconfig's proxy-url takes the request; one that is not there is named as the proxy."""
+def test_proxy_url_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubeconfig's proxy-url takes the request, whatever NO_PROXY says; one that is not there is named as the
+    proxy."""
+    monkeypatch.setenv("NO_PROXY", "*")
     with loopback(empty_list()) as proxy:
         path = kubeconfig(tmp_path / "config", "http://192.0.2.1", proxy_url=proxy.url)
         assert Kube(connect(str(path))).list_services().items == []
