@@ -194,7 +194,8 @@ def _second_document(place: Place) -> Problem:
 
 
 # What the parser says (a fragment of it, for its two builds differ), and what we say instead. {line} is where the thing
-# began, {last} how far it goes, {found} what stands at the place; True: the place is where it began, because there the end is missing.
+# began, {last} how far it goes, {found} what stands at the place; True: the place is where it began, because there the
+# end is missing.
 _SYNTAX = (
     (
         "cannot start any token",

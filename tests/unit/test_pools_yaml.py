@@ -153,7 +153,8 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     ),
     "mapping not closed": (
         "pools:\n- {name: lan, addresses: [192.0.2.1]\n",
-        "pools.yaml:2:3: the mapping that begins with { here goes on to the end of the file without a , or } between its keys\n"
+        "pools.yaml:2:3: the mapping that begins with { here goes on to the end of the file "
+        "without a , or } between its keys\n"
         "- {name: lan, addresses: [192.0.2.1]\n"
         "  ^\n"
         "hint: write a , between two keys and a } after the last",
