@@ -159,13 +159,13 @@ class _Carrier:
 
         return {lost for lost in self._side_by_side(one, list(changes)) if lost is not None}
 
-    def _publish(self, ready: list[Decision]) -> dict[Key, Service]:
-        """PATCH each status; the Services as the answers show them."""
+    def _publish(self, ready: list[Decision]) -> dict[Key, Mapping[str, Any]]:
+        """PATCH each status; the Services as the answers show them, unparsed: few are looked into."""
 
-        def one(decision: Decision) -> Service | None:
+        def one(decision: Decision) -> Mapping[str, Any] | None:
             key, body = decision.service.key, status_patch(decision, self._now)
             try:
-                return parse_service(self._cluster.kube.patch_service_status(key.namespace, key.name, body))
+                return self._cluster.kube.patch_service_status(key.namespace, key.name, body)
             except (Conflict, Invalid, NotFound):
                 return None  # because it changed since this round's look: plan it again
             except Throttled as full:
@@ -177,7 +177,7 @@ class _Carrier:
                 return None  # because it may land yet: in flight, not failed (rule 2)
 
         answers = zip(ready, self._side_by_side(one, ready), strict=True)
-        after = {decision.service.key: service for decision, service in answers if service is not None}
+        after = {decision.service.key: answer for decision, answer in answers if answer is not None}
         self._again |= {d.service.key for d in ready} - set(after)
         return after
 
@@ -185,16 +185,18 @@ class _Carrier:
         """Turned away before anything was done: to be planned again, once the API server has room."""
         self._pause = max(self._pause, full.retry_after or 1.0)
 
-    def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Service]) -> None:
+    def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Mapping[str, Any]]) -> None:
         """Drop what a move or a release leaves behind, where the answer to our own PATCH proves that no other can land
         under the claim (rule 3)."""
         gone: list[Claim] = []
         for decision in ready:
-            service = after.get(decision.service.key)
-            for address in decision.drops if service else ():
+            if not decision.drops or decision.service.key not in after:
+                continue
+            service = parse_service(after[decision.service.key])
+            for address in decision.drops:
                 claim = self._blocks[BlockId.of(address)].claims.get(address)
                 holder = claim.holder(decision.service.key) if claim else None
-                if claim and holder and service and droppable(holder, address, service):
+                if claim and holder and droppable(holder, address, service):
                     gone.append(self._let_go(claim, holder, decision))
         dropped = {c.address for c in gone} - self._addresses_in(self._write(gone), gone)
         self._again |= {d.service.key for d in ready if not set(d.drops) <= dropped}

@@ -207,6 +207,10 @@ class Block:
             claims.pop(address, None)
         return replace(self, claims=claims)
 
+    def written(self, answer: Mapping[str, Any]) -> Block:
+        """The block once a write of it was answered with this object: the same claims at a new resourceVersion."""
+        return replace(self, resource_version=answer["metadata"]["resourceVersion"], raw=answer)
+
     def to_object(self) -> dict[str, Any]:
         """The ConfigMap to create or replace."""
         raw = dict(self.raw)

@@ -55,12 +55,12 @@ class Ledger:
     def _send(self, block: Block) -> Block:
         name, version = block.id.name, block.resource_version
         if version is not None:
-            return parse_block(self._kube.replace_configmap(NAMESPACE, name, block.to_object(), version).object)
+            return block.written(self._kube.replace_configmap(NAMESPACE, name, block.to_object(), version).object)
         try:
-            return parse_block(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
+            return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
         except NotFound:
             self._make_namespace()
-            return parse_block(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
+            return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
 
     def _make_namespace(self) -> None:
         try:

@@ -48,7 +48,7 @@ class _Request:
     """What goes out, but for who we are, and what it asks in RBAC's words."""
 
     method: str
-    url: str
+    target: str
     data: bytes | None
     headers: Mapping[str, str]
     call: Call
@@ -101,10 +101,10 @@ class KubeTransport:
 
         All of it takes `timeout` seconds at most, repeats of a read included. Raises ApiError or ClusterError.
         """
-        url = self.server + path + ("?" + urlencode(params) if params else "")
+        target = path + ("?" + urlencode(params) if params else "")
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = dict(HEADERS) if data is None else {**HEADERS, "Content-Type": content_type}
-        request = _Request(method, url, data, headers, Call.of(method, path))
+        request = _Request(method, target, data, headers, Call.of(method, path))
         deadline, repeats = self._pace.clock() + self._timeout, 0
         while True:
             try:
@@ -137,14 +137,15 @@ class KubeTransport:
     def _once(self, request: _Request, login: Login, deadline: float) -> Answer:
         left = max(deadline - self._pace.clock(), 0.001)
         try:
-            answer = login.pool.request(
+            answer = login.pool.urlopen(
                 request.method,
-                request.url,
+                login.prefix + request.target,
                 body=request.data,
                 headers=login.signed(request.headers),
                 timeout=urllib3.Timeout(total=left),
                 retries=False,
                 redirect=False,  # because no API server redirects: what does is a login page
+                assert_same_host=False,
             )
         except urllib3.exceptions.HTTPError as fault:
             raise unreachable(fault, self._session.place, self._timeout) from fault
