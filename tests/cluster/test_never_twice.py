@@ -1,46 +1,116 @@
-"""Promise 1: one address, one Service, whoever else is assigning."""
+"""Promise 1 in a storm: many runs at once, half of them killed again and again, and a watch that sees every status."""
 
 from __future__ import annotations
 
 import json
-import os
+import random
 import subprocess
-import sys
+import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.testbed.driver import Bed
+from tests.testbed.driver import SERVICES, Bed, addresses, service
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = pytest.mark.cluster
 
-
-def _service(number: int) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": f"s{number}", "namespace": "default"},
-        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
-    }
+SEED = 20260
+RUNS = 8
+KILLS = 3  # of every second run, before it is let live
 
 
-def test_four_runs_at_once_give_every_service_one_address_of_its_own(tmp_path: Path) -> None:
-    """200 pending Services, four `assign --all` with the same pools: in the end claims equal statuses exactly."""
-    pools = tmp_path / "pools.yaml"
-    pools.write_text("pools:\n- name: bulk\n  addresses: [198.18.0.0/24]\n")
-    with Bed() as bed:
-        bed.kubectl("create", "-f", "-", stdin="\n---\n".join(json.dumps(_service(n)) for n in range(200)))
-        command = [str(Path(sys.executable).parent / "lbctl"), "assign", "--all", f"--pools={pools}", "--context=lbctl"]
-        env = {**os.environ, "KUBECONFIG": str(bed.kubeconfig)}
-        runs = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-        assert [(run.communicate(timeout=120)[1], run.returncode) for run in runs] == [("", 0)] * 4
-        items = json.loads(bed.kubectl("get", "svc", "-o", "json"))["items"]
-        blocks = json.loads(bed.kubectl("get", "cm", "-n", "lbctl-system", "-l", "lbctl/ledger", "-o", "json"))["items"]
-    shown = {
-        f"default/{i['metadata']['name']}": i["status"]["loadBalancer"]["ingress"][0]["ip"]
-        for i in items
-        if i["spec"]["type"] == "LoadBalancer"
-    }
-    claims = [json.loads(line) for b in blocks for line in b["data"]["claims"].splitlines()]
-    assert len(set(shown.values())) == len(shown) == 200
-    assert {c["holders"][0]["svc"]: c["ip"] for c in claims} == shown
+def storm(bed: Bed, count: int, pools: Path) -> list[tuple[str, int]]:
+    """Make `count` pending Services, let RUNS of `assign --all` loose on them, then one alone that finishes.
+
+    Returns stderr and exit code of those that were left alive, the last one last. Every status that any Service ever
+    showed has then been looked at.
+    """
+    print(f"seed {SEED}: {count} Services, {RUNS} runs, every second one killed {KILLS} times")
+    bed.admin.send([("POST", SERVICES, json.dumps(service(f"s{n:05}")).encode()) for n in range(count)])
+    watch = bed.admin.watch(SERVICES)
+    ended: list[tuple[str, int]] = []
+    killed: list[int] = []
+    moments = [random.Random(SEED + n) for n in range(RUNS)]
+    threads = [
+        threading.Thread(target=_run, args=(bed, pools, moments[n], KILLS if n % 2 else 0, killed, ended))
+        for n in range(RUNS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    _, said, code = bed.run("assign", "--all", f"--pools={pools}")
+    events = watch.until(bed.admin.get(SERVICES)["metadata"]["resourceVersion"])
+    assert len(events) > count / 2
+    print(f"{len(killed)} killed, {len(events)} events seen")
+    assert len(killed) >= RUNS / 2
+    assert_never_twice(events)
+    return [*ended, (said, code)]
+
+
+def _run(
+    bed: Bed, pools: Path, moments: random.Random, kills: int, killed: list[int], ended: list[tuple[str, int]]
+) -> None:
+    for _ in range(kills):
+        child = bed.lbctl("assign", "--all", f"--pools={pools}")
+        try:
+            child.communicate(timeout=moments.uniform(0.5, 6.0))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            killed.append(child.pid)
+    _, said, code = bed.run("assign", "--all", f"--pools={pools}")
+    ended.append((said, code))
+
+
+def assert_never_twice(events: Iterable[dict[str, Any]]) -> None:
+    """At no moment of the watch do two Services show one address."""
+    shown: dict[str, list[str]] = {}
+    users: dict[str, str] = {}
+    for event in events:
+        name = event["object"]["metadata"]["name"]
+        for address in shown.pop(name, ()):
+            del users[address]
+        if event["type"] != "DELETED":
+            shown[name] = addresses(event["object"])
+        for address in shown.get(name, ()):
+            assert users.setdefault(address, name) == name, f"{name} and {users[address]} both show {address}"
+
+
+def _bulk(folder: Path, span: str) -> Path:
+    pools = folder / "pools.yaml"
+    pools.write_text(f"pools:\n- name: bulk\n  addresses: [{span}]\n")
+    return pools
+
+
+SIZES = [400, pytest.param(2_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_in_a_storm_every_service_gets_one_address_of_its_own(bed: Bed, tmp_path: Path, count: int) -> None:
+    """Whatever is killed whenever: every Service has one address, nobody's is another's, the ledger says the same."""
+    ended = storm(bed, count, _bulk(tmp_path, "198.18.0.0/20"))
+    assert ended == [("", 0)] * (RUNS + 1)
+    shown = bed.shown()
+    assert [len(addresses) for addresses in shown.values()] == [1] * count
+    assert bed.held() == shown
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_pool_too_small_gives_what_it_has_and_names_the_rest(bed: Bed, tmp_path: Path, count: int) -> None:
+    """As many Services as fit get an address, each of the others is told PoolExhausted, and the run ends 1."""
+    room = count * 3 // 4
+    low = 198 << 24 | 18 << 16
+    last = ".".join(str(low + room - 1 >> shift & 255) for shift in (24, 16, 8, 0))
+    ended = storm(bed, count, _bulk(tmp_path, f"198.18.0.0-{last}"))
+    assert {code for _, code in ended} == {1}
+    for said, _ in ended:
+        refusals = [line for line in said.splitlines() if line.startswith("error: ")]
+        assert all(": PoolExhausted: no IPv4 address is free in bulk" in line for line in refusals)
+        assert refusals
+    shown = {name: addresses for name, addresses in bed.shown().items() if addresses}
+    assert len(shown) == room
+    assert len([line for line in ended[-1][0].splitlines() if line.startswith("error: ")]) == count - room
+    assert bed.held() == shown
