@@ -28,6 +28,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one pool has for one Service, in words."""
+
+    pool: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """One use of an address: by a Service (`key`) or by something else (None), in words."""
 
@@ -171,13 +179,34 @@ class Index:
             return split, None
         return split, self._lack(pools, missing[0])
 
+    def verdicts(self, service: Service) -> tuple[Verdict, ...]:
+        """What each pool, in the order they are asked, has for this Service."""
+        return tuple(Verdict(pool.name, self._verdict(pool, service)) for pool in self._pools.by_priority())
+
+    def _verdict(self, pool: Pool, service: Service) -> str:
+        if asked := [a for a in service.ask.addresses if a in pool.addresses]:
+            found = [(a, self.check_request(service, a)) for a in asked]
+            return "; ".join(f"{a} is free" if isinstance(r, Pool) else r.message for a, r in found)
+        if service.ask.addresses:
+            return "does not hold the address asked for"
+        return self._passed_over(pool, service) or "; ".join(self._room(pool, f, service) for f in service.ask.families)
+
+    def _room(self, pool: Pool, family: Family, service: Service) -> str:
+        if (free := self.next_free(pool, family, service.key)) is not None:
+            return f"{free} is free"
+        return self._lack((pool,), family).message
+
+    def _passed_over(self, pool: Pool, service: Service) -> str:
+        """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
+        if service.ask.pool is not None:
+            return "" if service.ask.pool == pool.name else f"the Service names pool {service.ask.pool}"
+        return "" if pool.auto_assign else "gives addresses only to Services that ask for them (autoAssign: false)"
+
     def _candidates(self, service: Service) -> tuple[Pool, ...] | Refusal:
-        if not self._pools.pools:
-            return Refusal(Reason.NoPools, f"{self._pools.path} has no pools")
-        if (name := service.ask.pool) is not None:
-            named = self._pools.pool(name)
-            return (named,) if named else Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self._pools.path}")
-        pools = tuple(p for p in self._pools.by_priority() if p.auto_assign)
+        name = service.ask.pool
+        if name is not None and self._pools.pool(name) is None:
+            return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self._pools.path}")
+        pools = tuple(p for p in self._pools.by_priority() if not self._passed_over(p, service))
         return pools or Refusal(Reason.NoMatchingPool, "every pool has autoAssign: false")
 
     def _lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:

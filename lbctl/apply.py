@@ -10,22 +10,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.kube.api import Kube
 from lbctl.kube.errors import Conflict, Invalid, NotFound, Throttled, Unreachable
 from lbctl.ledger import Ledger, LostRace
-from lbctl.planner import Action, Decision, Plan, Snapshot, plan, plan_release
+from lbctl.planner import Action, Decision, Plan, Snapshot, Wish, plan, plan_release
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
-
-T = TypeVar("T")
-R = TypeVar("R")
+from lbctl.sidebyside import side_by_side
 
 SIDE_BY_SIDE = 8  # writes at once: more gains nothing against a control plane of two cores
 
@@ -38,7 +35,8 @@ def new_attempt() -> str:
 @dataclass(slots=True)
 class Cluster:
     """A cluster at hand: its API, and who we are in the claims (`by`). `others` are addresses in use that no object of
-    the API shows (the API server's own), in words; `namespace` is that of bare names."""
+    the API shows (the API server's own), in words; `namespace` is that of bare names; `on_published` is told of each
+    status as it is written, by the threads that write."""
 
     kube: Kube
     by: str
@@ -47,6 +45,7 @@ class Cluster:
     workers: int = SIDE_BY_SIDE
     name_attempt: Callable[[], str] = new_attempt
     attempts: set[str] = field(default_factory=set)
+    on_published: Callable[[Decision], None] = lambda _: None
 
     @property
     def ledger(self) -> Ledger:
@@ -157,7 +156,7 @@ class _Carrier:
             self._blocks[block_id] = new
             return None
 
-        return {lost for lost in self._side_by_side(one, list(changes)) if lost is not None}
+        return {lost for lost in side_by_side(one, list(changes), self._cluster.workers) if lost is not None}
 
     def _publish(self, ready: list[Decision]) -> dict[Key, Mapping[str, Any]]:
         """PATCH each status; the Services as the answers show them, unparsed: few are looked into."""
@@ -165,7 +164,7 @@ class _Carrier:
         def one(decision: Decision) -> Mapping[str, Any] | None:
             key, body = decision.service.key, status_patch(decision, self._now)
             try:
-                return self._cluster.kube.patch_service_status(key.namespace, key.name, body)
+                answer = self._cluster.kube.patch_service_status(key.namespace, key.name, body)
             except (Conflict, Invalid, NotFound):
                 return None  # because it changed since this round's look: plan it again
             except Throttled as full:
@@ -175,8 +174,10 @@ class _Carrier:
                 if not unknown.sent:
                     raise
                 return None  # because it may land yet: in flight, not failed (rule 2)
+            self._cluster.on_published(decision)
+            return answer
 
-        answers = zip(ready, self._side_by_side(one, ready), strict=True)
+        answers = zip(ready, side_by_side(one, ready, self._cluster.workers), strict=True)
         after = {decision.service.key: answer for decision, answer in answers if answer is not None}
         self._again |= {d.service.key for d in ready} - set(after)
         return after
@@ -207,15 +208,6 @@ class _Carrier:
     def _let_go(self, claim: Claim, holder: Holder, decision: Decision) -> Claim:
         parked = decision.action is Action.RELEASE
         return claim.let_go(holder, now=0 if decision.at_once else self._now, by=self._cluster.by, parked=parked)
-
-    def _side_by_side(self, work: Callable[[T], R], items: list[T]) -> list[R]:
-        if len(items) < 2 or self._cluster.workers < 2:
-            return [work(item) for item in items]
-        pool = ThreadPoolExecutor(self._cluster.workers)
-        try:
-            return list(pool.map(work, items))
-        finally:
-            pool.shutdown(cancel_futures=True)  # because after Ctrl-C or an error nothing more is to be begun
 
 
 def droppable(holder: Holder, address: Address, service: Service) -> bool:
@@ -249,6 +241,7 @@ def _until_settled(
     decide: Callable[[Snapshot, frozenset[Key] | None], Plan],
     wait: float,
     sleep: Callable[[float], None],
+    first: Plan | None = None,
 ) -> dict[Key, Decision]:
     """Look, decide and carry out until every selected Service is settled or `wait` seconds have passed.
 
@@ -257,7 +250,7 @@ def _until_settled(
     results: dict[Key, Decision] = {}
     waited, pause = 0.0, 0.05
     while True:
-        planned = decide(cluster.snapshot(), selected)
+        planned, first = first or decide(cluster.snapshot(), selected), None
         done = carry_out(cluster, planned)
         for decision in planned.decisions:
             key = decision.service.key
@@ -277,12 +270,22 @@ def assign(
     pools: PoolFile,
     selected: frozenset[Key] | None = None,
     *,
+    named: bool | None = None,
+    wish: Wish | None = None,
+    first: Plan | None = None,
     wait: float = 60.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[Key, Decision]:
-    """Give the selected Services (None: all in scope) what they ask for; the outcome for each that exists."""
-    named = selected is not None
-    return _until_settled(cluster, selected, lambda look, keys: plan(look, pools, keys, named=named), wait, sleep)
+    """Give the selected Services (None: all in scope) what they ask for; the outcome for each that exists.
+
+    `named` and `wish` as for plan(); `first` is the Plan to begin with, which a person has seen.
+    """
+    by_name = selected is not None if named is None else named
+
+    def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
+        return plan(look, pools, keys, named=by_name, wish=wish)
+
+    return _until_settled(cluster, selected, decide, wait, sleep, first)
 
 
 def release(

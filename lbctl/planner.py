@@ -8,11 +8,11 @@ that apply needs and everything that a person is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lbctl.addresses import Address, Family, family_of
-from lbctl.allocator import Index, Refusal
+from lbctl.allocator import Index, Refusal, Verdict
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.pools import Pool, PoolFile
 from lbctl.reasons import Reason
@@ -51,7 +51,8 @@ class Snapshot:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to one Service. `addresses` is what its status shows afterwards; `claims` (address -> pool) is
-    written before, `drops` are addresses whose claims go after: parked, and free for others `at_once`, on release."""
+    written before, `drops` are addresses whose claims go after: parked, and free for others `at_once`, on release.
+    `trace` is what each pool said, where it was asked for."""
 
     service: Service
     action: Action
@@ -61,6 +62,7 @@ class Decision:
     claims: Mapping[Address, str] = field(default_factory=dict)
     drops: tuple[Address, ...] = ()
     at_once: bool = False
+    trace: tuple[Verdict, ...] = ()
 
     @property
     def satisfied(self) -> bool:
@@ -89,15 +91,32 @@ class Plan:
     expired: frozenset[Address] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for by flag, for once, beside what a Service asks for itself."""
+
+    addresses: tuple[Address, ...] = ()
+    pool: str | None = None
+
+
 def plan(
-    snapshot: Snapshot, pools: PoolFile, selected: frozenset[Key] | None = None, *, named: bool | None = None
+    snapshot: Snapshot,
+    pools: PoolFile,
+    selected: frozenset[Key] | None = None,
+    *,
+    named: bool | None = None,
+    wish: Wish | None = None,
+    traced: Key | None = None,
 ) -> Plan:
     """Decide for the selected Services (None: every one in scope); all Services are looked at.
 
     `named`: the Services were named by a person, which gives a released one an address again (default: when selected).
+    `wish` is for each of the selected. The Decision for `traced` carries the verdicts of the pools in its turn.
     """
     planner = _Planner(snapshot, pools, named=selected is not None if named is None else named)
     chosen = [s for s in snapshot.services.values() if selected is None or s.key in selected]
+    if wish is not None:
+        chosen = [replace(s, ask=s.ask.with_wish(wish.addresses, wish.pool)) for s in chosen]
     decided: dict[Key, Decision] = {}
     todo: list[Service] = []
     for service in chosen:
@@ -108,7 +127,10 @@ def plan(
     # What is held stays; then requests, then the rest; each by age, then name: so that the outcome is the same for
     # every process that looks at the same cluster.
     for service in sorted(todo, key=lambda s: (not s.ask.addresses, s.created, s.key)):
-        decided[service.key] = planner.allocate(service)
+        # Asked before it is decided, for afterwards its own address is no longer free.
+        trace = planner.index.verdicts(service) if service.key == traced else ()
+        decision = planner.allocate(service)
+        decided[service.key] = replace(decision, trace=trace) if trace else decision
     return Plan(snapshot, tuple(decided[s.key] for s in chosen), planner.orphans(), planner.expired())
 
 
@@ -200,12 +222,20 @@ class _Planner:
         """Keep when the status shows all that is asked and the claims were written for this ask."""
         shown = {c.address for c, _ in held if c.address in service.status}
         complete = len(shown) == len(held) and {family_of(a) for a in shown} == set(service.ask.families)
-        if not held or not complete or not self._same_ask(held, service):
+        if not held or not complete or not self._same_ask(held, service) or not self._as_wished(held, service):
             return None
         if outside := [str(a) for a in service.status if self.pools.pool_of(a) is None]:
             words = f"{', '.join(outside)} is in no pool; the Service keeps it"
             return Decision(service, Action.KEEP, Reason.AddressOutsidePools, words, service.status)
         return Decision(service, Action.KEEP, Reason.Assigned, addresses=service.status)
+
+    def _as_wished(self, held: list[tuple[Claim, Holder]], service: Service) -> bool:
+        """Whether what a person asks for by flag is what it has already."""
+        ask = service.ask
+        if not ask.wished:
+            return True
+        pools = {c.pool for c, _ in held}
+        return set(ask.addresses) <= {c.address for c, _ in held} and (ask.pool is None or pools == {ask.pool})
 
     def _same_ask(self, held: list[tuple[Claim, Holder]], service: Service) -> bool:
         return all(h.ask == service.ask.digest for _, h in held)
@@ -230,6 +260,11 @@ class _Planner:
     def _wanted(self, service: Service, held: Mapping[Address, Claim]) -> dict[Address, str] | Refusal:
         if service.ask.error:
             return Refusal(Reason.InvalidRequest, service.ask.error)
+        if service.ask.conflict:
+            return Refusal(Reason.RequestConflict, service.ask.conflict)
+        if not self.pools.pools:
+            words = f"{self.pools.path} has no pools" if self.pools.path else "no pool file was found"
+            return Refusal(Reason.NoPools, words)
         return self._requested(service) if service.ask.addresses else self._unasked(service, held)
 
     def _requested(self, service: Service) -> dict[Address, str] | Refusal:

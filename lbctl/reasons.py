@@ -13,6 +13,7 @@ class Reason(Enum):
     """One outcome of planning for one Service; the value is (sentence, hint)."""
 
     Assigned = ("it has the addresses it asks for", "")
+    Pending = ("it waits for an address, and nothing stands in the way", "lbctl assign NAMESPACE/NAME gives it one")
     Adopted = ("the address was in the status already and is in our pools", "lbctl claims list shows who wrote it")
     NotLoadBalancer = ("it is not of type LoadBalancer", "set spec.type to LoadBalancer")
     ForeignClass = (
@@ -23,13 +24,16 @@ class Reason(Enum):
     Ignored = ("it is marked to be left alone", "remove the annotation lbctl/ignore (or kube-vip.io/ignore)")
     Deleting = ("it is being deleted", "")
     InvalidRequest = ("what it asks for cannot be read", "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10")
-    RequestConflict = ("it asks for things that exclude each other", "ask for an address of the pool it names")
+    RequestConflict = (
+        "it asks for things that exclude each other",
+        "ask for one thing: an address of the pool it names, or no pool",
+    )
     FamilyMismatch = ("the requested address is not of its IP family", "ask for one address per family in ipFamilies")
     FamilyUnavailable = ("no pool has addresses of its IP family", "add a range of that family to a pool")
     AddressOutsidePools = ("the address is in no pool", "add the address to a pool, or ask for one inside a pool")
     AddressExcluded = ("its pool excludes the address", "take it out of exclude, or ask for another")
     AddressInUse = ("the address is in use", "ask for another address, or release the one who holds it")
-    NoPools = ("there are no pools", "lbctl pools check shows the pool file")
+    NoPools = ("there are no pools", "lbctl pools init writes a pool file to start from")
     PoolNotFound = ("the pool it names does not exist", "lbctl pools list shows the pools there are")
     NoMatchingPool = ("no pool gives addresses unasked", "name a pool or an address, or set autoAssign: true on a pool")
     PoolExhausted = ("no address is free", "widen a pool, or release what is no longer needed")

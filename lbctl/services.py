@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from lbctl.addresses import Address, AddressError, Family, family_of, parse_address
 from lbctl.reasons import Reason
+from lbctl.rivals import rival_of
 
 CONDITION = "lbctl/AddressAssigned"
 
@@ -54,7 +55,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a Service asks for: addresses, a pool, families. `error` says why the request cannot be read."""
+    """What a Service asks for: addresses, a pool, families; `source` and `pool_source` say where.
+
+    `error` says why the request cannot be read, `conflict` what in it excludes what. `wished` is the digest of the
+    Service's own ask when a person asks for more by flag.
+    """
 
     addresses: tuple[Address, ...] = ()
     pool: str | None = None
@@ -62,17 +67,65 @@ class Ask:
     require_all: bool = True
     error: str = ""
     source: str = ""
+    pool_source: str = ""
+    conflict: str = ""
+    wished: str = ""
 
     @property
     def digest(self) -> str:
-        """Eight hex digits that change when the ask does; kept in the claim (DESIGN: changes)."""
+        """Eight hex digits that change when the Service's own ask does; kept in the claim (DESIGN: changes)."""
         text = json.dumps([[str(a) for a in self.addresses], self.pool, list(self.families), self.require_all])
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return self.wished or hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def with_wish(self, addresses: tuple[Address, ...], pool: str | None) -> Ask:
+        """The ask with what a person wants by flag for once; it may add to the Service's own, never gainsay it.
+
+        The claim records the Service's own ask, so that the next run sees no change in it.
+        """
+        conflict = ""
+        if addresses and self.addresses and set(addresses) != set(self.addresses):
+            conflict = f"--ip is {_comma(addresses)}, but {self.source} is {_comma(self.addresses)}"
+        elif pool and self.pool and pool != self.pool:
+            conflict = f"--pool is {pool}, but {self.pool_source} is {self.pool}"
+        return replace(
+            self,
+            addresses=addresses or self.addresses,
+            pool=pool or self.pool,
+            source="--ip" if addresses else self.source,
+            pool_source="--pool" if pool else self.pool_source,
+            conflict=conflict,
+            wished=self.digest,
+        )
+
+    def __str__(self) -> str:
+        """What it asks for, in words."""
+        families = " and ".join(self.families) if self.require_all else f"{self.families[0]}, better both families"
+        words = [f"{_comma(self.addresses)} ({self.source})"] if self.addresses else [f"any address, {families}"]
+        if self.pool:
+            words.append(f"of pool {self.pool} ({self.pool_source})")
+        return self.error or " ".join(words)
+
+
+def _comma(addresses: Iterable[Address]) -> str:
+    return ",".join(map(str, addresses))
+
+
+class Port(NamedTuple):
+    """One port of a Service; `node_port` is 0 where none is allocated."""
+
+    number: int
+    protocol: str
+    node_port: int
+
+    def __str__(self) -> str:
+        """As kubectl prints it."""
+        node = f":{self.node_port}" if self.node_port else ""
+        return f"{self.number}{node}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One Service as one read of the API showed it."""
+    """One Service as one read of the API showed it; `rival` is another controller whose marks it bears."""
 
     key: Key
     uid: str
@@ -87,7 +140,9 @@ class Service:
     foreign_status: tuple[str, ...]
     condition: Mapping[str, Any] | None = field(compare=False)
     external_ips: tuple[Address, ...] = ()
-    ports: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    cluster_ip: str = ""
+    rival: str = ""
 
 
 def parse_service(item: Mapping[str, Any]) -> Service:
@@ -110,8 +165,14 @@ def parse_service(item: Mapping[str, Any]) -> Service:
         foreign_status=foreign,
         condition=next((c for c in status.get("conditions") or () if c.get("type") == CONDITION), None),
         external_ips=tuple(_parsed(spec.get("externalIPs") or ())),
-        ports=tuple(f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in spec.get("ports") or ()),
+        ports=tuple(_port(p) for p in spec.get("ports") or ()),
+        cluster_ip=spec.get("clusterIP") or "",
+        rival=rival_of(item),
     )
+
+
+def _port(port: Mapping[str, Any]) -> Port:
+    return Port(port["port"], port.get("protocol") or "TCP", port.get("nodePort") or 0)
 
 
 def _parsed(texts: Iterable[str]) -> Iterable[Address]:
@@ -137,7 +198,7 @@ def _ingress(entries: Iterable[Mapping[str, Any]]) -> tuple[tuple[Address, ...],
 def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
     families = tuple(Family(f) for f in spec.get("ipFamilies") or ("IPv4",))
     policy = spec.get("ipFamilyPolicy") or "SingleStack"
-    pool = next((notes[note] for note in POOL if notes.get(note)), None)
+    pool_note = next((note for note in POOL if notes.get(note)), "")
     source, text = _requested(spec, notes)
     error = ""
     addresses: tuple[Address, ...] = ()
@@ -148,7 +209,8 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
             error = f"{source} is {text!r}: {bad}"
     if len({family_of(a) for a in addresses}) < len(addresses):
         error = f"{source} is {text!r}: at most one address per family"
-    return Ask(addresses, pool, families, policy != "PreferDualStack", error, source)
+    pool, pool_source = (notes[pool_note], f"annotation {pool_note}") if pool_note else (None, "")
+    return Ask(addresses, pool, families, policy != "PreferDualStack", error, source, pool_source)
 
 
 def _requested(spec: Mapping[str, Any], notes: Mapping[str, str]) -> tuple[str, str | None]:

@@ -42,16 +42,18 @@ class Kube:
     fresh (KEP-2340). A list is one request: in pages it would be the same snapshot, and slower.
     """
 
-    def __init__(self, transport: KubeTransport) -> None:
+    def __init__(self, transport: KubeTransport, *, dry_run: bool = False) -> None:
         self._transport = transport
+        # Then the API server goes all the way of a write, admission included, and keeps nothing (KEP-576).
+        self._dry = {"dryRun": "All"} if dry_run else {}
 
     def _list(self, path: str, params: Mapping[str, str] | None = None) -> Listed:
         answer = self._transport.request("GET", path, params=params)
         return Listed(answer.body["items"], answer.date, answer.body["metadata"]["resourceVersion"])
 
-    def list_services(self) -> Listed:
-        """All Services of all namespaces."""
-        return self._list(_path("services"))
+    def list_services(self, selector: str = "") -> Listed:
+        """All Services of all namespaces, or those whose labels fit."""
+        return self._list(_path("services"), {"labelSelector": selector} if selector else None)
 
     def list_nodes(self) -> Listed:
         """All Nodes."""
@@ -70,7 +72,7 @@ class Kube:
         """Strategic merge patch of the status."""
         path = _path("services", namespace, name, "status")
         kind = "application/strategic-merge-patch+json"
-        params = {"fieldManager": "lbctl"}
+        params = {"fieldManager": "lbctl", **self._dry}
         answer = self._transport.request("PATCH", path, params=params, body=body, content_type=kind)
         return dict(answer.body)
 
@@ -81,7 +83,7 @@ class Kube:
 
     def create_configmap(self, namespace: str, body: Mapping[str, Any]) -> Dated:
         """POST: Conflict when it exists."""
-        answer = self._transport.request("POST", _path("configmaps", namespace), body=body)
+        answer = self._transport.request("POST", _path("configmaps", namespace), params=self._dry, body=body)
         return Dated(answer.body, answer.date)
 
     def replace_configmap(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Dated:
@@ -93,11 +95,12 @@ class Kube:
         if not resource_version:
             raise ValueError("an empty resourceVersion would make the write unconditional")
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
-        answer = self._transport.request("PUT", _path("configmaps", namespace, name), body=body)
+        path = _path("configmaps", namespace, name)
+        answer = self._transport.request("PUT", path, params=self._dry, body=body)
         return Dated(answer.body, answer.date)
 
     def create_namespace(self, name: str) -> Dated:
         """POST a Namespace."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        answer = self._transport.request("POST", _path("namespaces"), body=body)
+        answer = self._transport.request("POST", _path("namespaces"), params=self._dry, body=body)
         return Dated(answer.body, answer.date)
