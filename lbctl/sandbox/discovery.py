@@ -1,0 +1,67 @@
+"""What clients ask before they ask for objects: versions, groups and resources. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lbctl.sandbox.refusals import Object
+from lbctl.sandbox.resources import RESOURCES, VERBS, Resource
+
+# The version that the sandbox behaves as: what the contract suite compares it with.
+MAJOR, MINOR, PATCH = 1, 36, 3
+
+
+def version() -> Object:
+    """/version."""
+    return {
+        "major": str(MAJOR),
+        "minor": str(MINOR),
+        "gitVersion": f"v{MAJOR}.{MINOR}.{PATCH}+lbctl-sandbox",
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "python",
+    }
+
+
+def versions() -> Object:
+    """/api."""
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+
+
+def groups() -> Object:
+    """/apis: no group but the core."""
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": []}
+
+
+def resources() -> Object:
+    """/api/v1."""
+    rows = [row for resource in RESOURCES.values() for row in _rows(resource)]
+    return {"kind": "APIResourceList", "groupVersion": "v1", "resources": rows}
+
+
+def _rows(resource: Resource) -> list[Object]:
+    row: Object = {
+        "name": resource.name,
+        "singularName": resource.kind.lower(),
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": [verb for verb in VERBS if verb != "deletecollection" or resource.name != "namespaces"],
+        "shortNames": list(resource.short),
+    }
+    if resource.categories:
+        row["categories"] = list(resource.categories)
+    if not resource.status:
+        return [row]
+    status = {"name": f"{resource.name}/status", "singularName": "", "namespaced": resource.namespaced}
+    return [row, {**status, "kind": resource.kind, "verbs": ["get", "patch", "update"]}]
+
+
+PAGES: Mapping[str, Callable[[], Object]] = {
+    "/version": version,
+    "/api": versions,
+    "/apis": groups,
+    "/api/v1": resources,
+}

@@ -1,0 +1,258 @@
+"""The five kinds of core/v1 that the sandbox serves, as shapes. Facts of the API alone, no behaviour."""
+
+from __future__ import annotations
+
+from lbctl.sandbox.schema import (
+    ANYTHING,
+    FLAG,
+    FLAG_KEPT,
+    INT,
+    INT_KEPT,
+    LONG,
+    LONG_KEPT,
+    MICROTIME_KEPT,
+    PORT,
+    TEXT,
+    TEXT_KEPT,
+    TIME,
+    TIME_KEPT,
+    Many,
+    Map,
+    Struct,
+)
+
+OWNER = Struct(
+    "OwnerReference",
+    {
+        "apiVersion": TEXT_KEPT,
+        "kind": TEXT_KEPT,
+        "name": TEXT_KEPT,
+        "uid": TEXT_KEPT,
+        "controller": FLAG_KEPT,
+        "blockOwnerDeletion": FLAG_KEPT,
+    },
+)
+META = Struct(
+    "ObjectMeta",
+    {
+        "name": TEXT,
+        "generateName": TEXT,
+        "namespace": TEXT,
+        "selfLink": TEXT,
+        "uid": TEXT,
+        "resourceVersion": TEXT,
+        "generation": LONG,
+        "creationTimestamp": TIME,
+        "deletionTimestamp": TIME,
+        "deletionGracePeriodSeconds": LONG_KEPT,
+        "labels": Map(),
+        "annotations": Map(),
+        "ownerReferences": Many(OWNER, keys=("uid",), merge="uid"),
+        "finalizers": Many(union=True),
+        "managedFields": Many(ANYTHING),
+    },
+)
+CONDITION = Struct(
+    "Condition",
+    {
+        "type": TEXT_KEPT,
+        "status": TEXT_KEPT,
+        "observedGeneration": LONG,
+        "lastTransitionTime": TIME_KEPT,
+        "reason": TEXT_KEPT,
+        "message": TEXT_KEPT,
+    },
+)
+
+
+def _kind(name: str, **fields: Struct | Map | Many | object) -> Struct:
+    return Struct(name, {"kind": TEXT, "apiVersion": TEXT, "metadata": META, **fields})  # type: ignore[dict-item]
+
+
+SERVICE = _kind(
+    "Service",
+    spec=Struct(
+        "ServiceSpec",
+        {
+            "ports": Many(
+                Struct(
+                    "ServicePort",
+                    {
+                        "name": TEXT,
+                        "protocol": TEXT,
+                        "appProtocol": TEXT_KEPT,
+                        "port": INT_KEPT,
+                        "targetPort": PORT,
+                        "nodePort": INT,
+                    },
+                ),
+                keys=("port", "protocol"),
+                merge="port",
+            ),
+            "selector": Map(atomic=True),
+            "clusterIP": TEXT,
+            "clusterIPs": Many(),
+            "type": TEXT,
+            "externalIPs": Many(),
+            "sessionAffinity": TEXT,
+            "loadBalancerIP": TEXT,
+            "loadBalancerSourceRanges": Many(),
+            "externalName": TEXT,
+            "externalTrafficPolicy": TEXT,
+            "healthCheckNodePort": INT,
+            "publishNotReadyAddresses": FLAG,
+            "sessionAffinityConfig": Struct(
+                "SessionAffinityConfig",
+                {"clientIP": Struct("ClientIPConfig", {"timeoutSeconds": INT_KEPT}, pointer=True)},
+                pointer=True,
+            ),
+            "ipFamilies": Many(),
+            "ipFamilyPolicy": TEXT_KEPT,
+            "allocateLoadBalancerNodePorts": FLAG_KEPT,
+            "loadBalancerClass": TEXT_KEPT,
+            "internalTrafficPolicy": TEXT_KEPT,
+            "trafficDistribution": TEXT_KEPT,
+        },
+    ),
+    status=Struct(
+        "ServiceStatus",
+        {
+            "loadBalancer": Struct(
+                "LoadBalancerStatus",
+                {
+                    "ingress": Many(
+                        Struct(
+                            "LoadBalancerIngress",
+                            {
+                                "ip": TEXT,
+                                "hostname": TEXT,
+                                "ipMode": TEXT_KEPT,
+                                "ports": Many(
+                                    Struct("PortStatus", {"port": INT_KEPT, "protocol": TEXT_KEPT, "error": TEXT_KEPT})
+                                ),
+                            },
+                        )
+                    )
+                },
+            ),
+            "conditions": Many(CONDITION, keys=("type",), merge="type"),
+        },
+    ),
+)
+
+CONFIG_MAP = _kind("ConfigMap", immutable=FLAG_KEPT, data=Map(), binaryData=Map())
+
+NAMESPACE = _kind(
+    "Namespace",
+    spec=Struct("NamespaceSpec", {"finalizers": Many()}),
+    status=Struct(
+        "NamespaceStatus",
+        {
+            "phase": TEXT,
+            "conditions": Many(
+                Struct(
+                    "NamespaceCondition",
+                    {
+                        "type": TEXT_KEPT,
+                        "status": TEXT_KEPT,
+                        "lastTransitionTime": TIME,
+                        "reason": TEXT,
+                        "message": TEXT,
+                    },
+                ),
+                keys=("type",),
+                merge="type",
+            ),
+        },
+    ),
+)
+
+NODE_INFO = (
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+)
+NODE = _kind(
+    "Node",
+    spec=Struct(
+        "NodeSpec",
+        {
+            "podCIDR": TEXT,
+            "podCIDRs": Many(union=True),
+            "providerID": TEXT,
+            "unschedulable": FLAG,
+            "taints": Many(
+                Struct("Taint", {"key": TEXT_KEPT, "value": TEXT, "effect": TEXT_KEPT, "timeAdded": TIME}),
+            ),
+            "configSource": ANYTHING,
+            "externalID": TEXT,
+        },
+    ),
+    status=Struct(
+        "NodeStatus",
+        {
+            "capacity": Map(ANYTHING),
+            "allocatable": Map(ANYTHING),
+            "phase": TEXT,
+            "conditions": Many(
+                Struct(
+                    "NodeCondition",
+                    {
+                        "type": TEXT_KEPT,
+                        "status": TEXT_KEPT,
+                        "lastHeartbeatTime": TIME_KEPT,
+                        "lastTransitionTime": TIME_KEPT,
+                        "reason": TEXT,
+                        "message": TEXT,
+                    },
+                ),
+                keys=("type",),
+                merge="type",
+            ),
+            "addresses": Many(
+                Struct("NodeAddress", {"type": TEXT_KEPT, "address": TEXT_KEPT}), keys=("type",), merge="type"
+            ),
+            "daemonEndpoints": Struct(
+                "NodeDaemonEndpoints", {"kubeletEndpoint": Struct("DaemonEndpoint", {"Port": INT_KEPT})}
+            ),
+            "nodeInfo": Struct("NodeSystemInfo", dict.fromkeys(NODE_INFO, TEXT_KEPT)),
+            "images": Many(ANYTHING),
+            "volumesInUse": Many(),
+            "volumesAttached": Many(ANYTHING),
+        },
+    ),
+)
+
+REFERENCE = {
+    "kind": TEXT,
+    "namespace": TEXT,
+    "name": TEXT,
+    "uid": TEXT,
+    "apiVersion": TEXT,
+    "resourceVersion": TEXT,
+    "fieldPath": TEXT,
+}
+EVENT = _kind(
+    "Event",
+    involvedObject=Struct("ObjectReference", REFERENCE, atomic=True),
+    reason=TEXT,
+    message=TEXT,
+    source=Struct("EventSource", {"component": TEXT, "host": TEXT}),
+    firstTimestamp=TIME_KEPT,
+    lastTimestamp=TIME_KEPT,
+    count=INT,
+    type=TEXT,
+    eventTime=MICROTIME_KEPT,
+    series=Struct("EventSeries", {"count": INT, "lastObservedTime": MICROTIME_KEPT}, pointer=True),
+    action=TEXT,
+    related=Struct("ObjectReference", REFERENCE, pointer=True, atomic=True),
+    reportingComponent=TEXT_KEPT,
+    reportingInstance=TEXT_KEPT,
+)

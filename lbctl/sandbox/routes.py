@@ -1,0 +1,232 @@
+"""One request to one verb: the path taken apart, the verb called, the answer made. No sockets here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from lbctl.sandbox.bodies import Write, unsupported_media, unsupported_patch
+from lbctl.sandbox.lists import Event, Query, events, listed, too_old
+from lbctl.sandbox.patches import PATCHES
+from lbctl.sandbox.refusals import Object, bad_request, no_such_resource, wrong_method
+from lbctl.sandbox.registry import Registry
+from lbctl.sandbox.resources import RESOURCES, Resource
+from lbctl.sandbox.store import Key, Stored, TooOld
+from lbctl.sandbox.views import View, encoded
+
+MAX_MANAGER = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request; header names are lower case."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The type of the body, without parameters."""
+        return self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+    def write(self) -> Write:
+        """What the request says about its write."""
+        agent = self.headers.get("user-agent", "").partition("/")[0]
+        manager = (self.params.get("fieldManager") or agent or "unknown")[:MAX_MANAGER]
+        return Write(manager, self.params.get("fieldValidation") or "Warn", self.params.get("dryRun") == "All")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    body: bytes
+    warnings: list[str] = field(default_factory=list)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str
+
+    @property
+    def key(self) -> Key:
+        """Of the object."""
+        return self.namespace, self.name
+
+
+def target(path: str) -> Target:
+    """Take a path apart. Raises Refusal (404)."""
+    steps = [unquote(step) for step in path.strip("/").split("/")]
+    if steps[:2] != ["api", "v1"]:
+        if steps[0] in ("api", "apis"):
+            raise no_such_resource()
+        raise _NoPage
+    rest, namespace = steps[2:], ""
+    if len(rest) > 2 and rest[0] == "namespaces" and rest[2] in RESOURCES and RESOURCES[rest[2]].namespaced:
+        namespace, rest = rest[1], rest[2:]
+    resource = RESOURCES.get(rest[0]) if rest else None
+    if resource is None or len(rest) > 3 or (len(rest) > 1 and resource.namespaced and not namespace):
+        raise no_such_resource()
+    name, subresource = (*rest[1:], "", "")[:2]
+    if subresource and not (subresource == "status" and resource.status):
+        raise no_such_resource()
+    return Target(resource, namespace, name, subresource)
+
+
+class _NoPage(Exception):
+    """A path outside of the API: the answer is no Status."""
+
+
+def answer(registry: Registry, ask: Ask) -> Answer | Watching:
+    """Answer one request. Raises Refusal."""
+    try:
+        where = target(ask.path)
+    except _NoPage:
+        return Answer(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
+    if where.name:
+        return _object(registry, ask, where)
+    return _collection(registry, ask, where)
+
+
+def _collection(registry: Registry, ask: Ask, where: Target) -> Answer | Watching:
+    resource, view = where.resource, View.of(where.resource, ask.headers.get("accept", ""), ask.params)
+    if ask.method == "GET":
+        query = Query.of(resource, where.namespace, "", ask.params)
+        if ask.params.get("watch") in ("1", "true"):
+            return _watch(registry, view, query)
+        with registry.store.lock:
+            found = listed(registry.store.shelf(resource.name), query, registry.store.version)
+        return Answer(200, view.many(found, registry.clock()))
+    if ask.method == "POST" and (where.namespace or not resource.namespaced):
+        write = ask.write()
+        if ask.content_type != "application/json":
+            raise unsupported_media()
+        made = registry.create(resource, where.namespace, ask.body, write)
+        return Answer(201, view.one(made, registry.clock()), write.warnings)
+    if ask.method == "DELETE" and resource.name != "namespaces" and (where.namespace or not resource.namespaced):
+        return _delete_all(registry, ask, where, view)
+    raise wrong_method()
+
+
+def _delete_all(registry: Registry, ask: Ask, where: Target, view: View) -> Answer:
+    query, options = Query.of(where.resource, where.namespace, "", ask.params), _options(ask)
+    with registry.store.lock:
+        found = listed(registry.store.shelf(where.resource.name), query, registry.store.version)
+        for one in found.items:
+            meta = one.object["metadata"]
+            registry.delete(where.resource, (meta.get("namespace", ""), meta["name"]), options, ask.write())
+    return Answer(200, view.many(found, registry.clock()))
+
+
+def _object(registry: Registry, ask: Ask, where: Target) -> Answer | Watching:
+    resource, view, write = (
+        where.resource,
+        View.of(where.resource, ask.headers.get("accept", ""), ask.params),
+        ask.write(),
+    )
+    if ask.method == "GET":
+        return Answer(200, view.one(registry.get(resource, where.key), registry.clock()))
+    if ask.method == "PUT":
+        if ask.content_type != "application/json":
+            raise unsupported_media()
+        stored, new = registry.replace(resource, where.key, ask.body, write, where.subresource)
+        return Answer(201 if new else 200, view.one(stored, registry.clock()), write.warnings)
+    if ask.method == "PATCH":
+        if ask.content_type not in PATCHES:
+            raise unsupported_patch()
+        stored = registry.patch(resource, where.key, ask.body, ask.content_type, write, where.subresource)
+        return Answer(200, view.one(stored, registry.clock()), write.warnings)
+    if ask.method == "DELETE" and not where.subresource:
+        gone, done = registry.delete(resource, where.key, _options(ask), write)
+        return _deleted(resource, gone, done)
+    raise wrong_method()
+
+
+def _deleted(resource: Resource, gone: Stored, done: bool) -> Answer:
+    if resource.returns_deleted or not done:
+        return Answer(200, gone.json)
+    meta = gone.object["metadata"]
+    details = {"name": meta["name"], "kind": resource.name, "uid": meta["uid"]}
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+    return Answer(200, encoded(status))
+
+
+def _options(ask: Ask) -> Object:
+    """The DeleteOptions of a body, if there is one."""
+    if not ask.body.strip():
+        return {}
+    try:
+        options = json.loads(ask.body)
+    except ValueError as bad:
+        raise bad_request(f"couldn't get version/kind; json parse error: {bad}") from bad
+    return options if isinstance(options, dict) else {}
+
+
+def _watch(registry: Registry, view: View, query: Query) -> Watching:
+    """A watch from a version on; without one, or from 0, it begins with what is there."""
+    store, shelf = registry.store, registry.store.shelf(view.resource.name)
+    watching = Watching(registry, view, query)
+    with store.lock:
+        if query.version not in ("", "0"):
+            watching.seen = int(query.version)
+            try:
+                shelf.since(watching.seen)
+            except TooOld as gone:
+                raise too_old(watching.seen, store.version) from gone
+            return watching
+        watching.seen = store.version
+        there = [one for _, one in shelf.all(query.namespace) if query.matches(one.object)]
+    watching.pending = [Event("ADDED", one) for one in there]
+    return watching
+
+
+@dataclass(slots=True)
+class Watching:
+    """A watch under way: what it has seen, and what it has still to say. One thread's at a time."""
+
+    registry: Registry
+    view: View
+    query: Query
+    seen: int = 0
+    pending: list[Event] = field(default_factory=list)
+    over: bool = False
+    _spoken: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.query.seconds
+
+    def next_lines(self) -> bytes:
+        """The events since the last call."""
+        store, found = self.registry.store, self.pending
+        self.pending = []
+        with store.lock:
+            try:
+                changes = store.shelf(self.view.resource.name).since(self.seen)
+            except TooOld:
+                self.over = True
+                error = {"type": "ERROR", "object": too_old(self.seen, store.version).status()}
+                return encoded(error) + b"\n"
+            self.seen = max(self.seen, store.version)
+        lines = []
+        for event in [*found, *events(changes, self.query)]:
+            lines.append(self.view.event(event, self.registry.clock(), not self._spoken))
+            self._spoken = True
+        return b"".join(lines)
+
+    def wait(self, seconds: float) -> None:
+        """Until something is written, or the time is up."""
+        self.registry.store.wait(self.seen, seconds)
