@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, LiteralString, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from lbctl.durations import DurationError, parse_duration
 from lbctl.problems import Problem
 from lbctl.yamltext import Node
 
@@ -22,20 +23,6 @@ _NULL = object()  # stands for a null, which no key takes: a line without a valu
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,8})", re.ASCII)  # without the forms that YAML 1.1 and 1.2 read differently
 _IPV6_HEAD = re.compile("[0-9A-Fa-f:.]*:")  # what YAML leaves of `fd00::` when it takes the last colon for its own
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # a DNS label, as Kubernetes names a Service
-
-# Go's time.ParseDuration, without a sign. Both signs for micro are meant: U+00B5 and U+03BC.
-_TERM = re.compile("([0-9]{0,15})(?:[.]([0-9]{0,15}))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
-_NANOSECONDS = {
-    "ns": 1,
-    "us": 10**3,
-    "\u00b5s": 10**3,
-    "\u03bcs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-_LONGEST = 2**63 - 1  # nanoseconds: what Go's time.Duration holds, some 292 years
 
 
 def _boolean(value: object) -> bool:
@@ -51,27 +38,19 @@ def _integer(value: object) -> int:
 
 
 def _duration(value: object) -> timedelta:
-    """Read a duration as Go writes it, cut to microseconds."""
     if not isinstance(value, str):
         raise PydanticCustomError("duration", "not text")
-    if value.startswith("-"):
-        raise PydanticCustomError("negative_duration", "negative")
-    total, at = 0, 0
-    while (term := _TERM.match(value, at)) and (term[1] or term[2]):
-        unit, fraction = _NANOSECONDS[term[3]], term[2] or ""
-        total += int(term[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
-        at = term.end()
-    if value != "0" and (at < len(value) or at == 0):
-        raise PydanticCustomError("duration", "not a duration")
-    if total > _LONGEST:
-        raise PydanticCustomError("long_duration", "too long")
-    return timedelta(microseconds=total // 1000)
+    try:
+        return parse_duration(value)
+    except DurationError as bad:
+        raise PydanticCustomError(_DURATIONS[bad.kind], "no duration") from bad
 
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string"})]
 
+_DURATIONS: dict[str, LiteralString] = {"form": "duration", "negative": "negative_duration", "long": "long_duration"}
 _POOL = {"name": "lan", "addresses": ["192.0.2.200-192.0.2.220"]}
 
 
