@@ -5,8 +5,10 @@ Nothing stands between it and http.client, and it shares no code with lbctl, so 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
 import threading
 import time
@@ -102,7 +104,7 @@ class Watch:
             while line := self._answer.readline():
                 self._lines.append(line)
         except (OSError, ValueError, http.client.HTTPException):
-            return  # because stop() closes the socket under it
+            return  # because stop() shuts the socket down under it
 
     def until(self, resource_version: str) -> list[Object]:
         """Stop once an event of this resourceVersion or a later one has come; all events up to there, parsed."""
@@ -112,6 +114,15 @@ class Watch:
             assert time.monotonic() < deadline, f"the watch has seen {seen}, not {resource_version}"
             time.sleep(0.05)
             seen = int(json.loads(self._lines[-1])["object"]["metadata"]["resourceVersion"]) if self._lines else -1
-        if self._connection.sock is not None:
-            self._connection.sock.close()
-        return [json.loads(line) for line in list(self._lines)]
+        self.stop()
+        return [json.loads(line) for line in self._lines]
+
+    def stop(self) -> None:
+        """End the watch; its connection is closed."""
+        sock = self._connection.sock
+        if sock is not None:  # shut down first, because close alone waits for the thread that reads from it
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self._thread.join()
+        self._answer.close()
+        self._connection.close()

@@ -1,4 +1,4 @@
-"""One control plane for all cluster tests; each test finds it without Services and without claims."""
+"""One control plane for all tests that need a real one; each finds it without Services and without claims."""
 
 from __future__ import annotations
 
