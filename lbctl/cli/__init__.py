@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from lbctl.cli import assign, claims, pools, release
+from lbctl.cli import assign, claims, pools, release, sandbox
 from lbctl.errors import LbctlError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("assign")(assign.assign)
 app.command("release")(release.release)
+app.command("sandbox")(sandbox.sandbox)
 app.add_typer(pools.app, name="pools")
 app.add_typer(claims.app, name="claims")
 

@@ -7,15 +7,17 @@ from lbctl.sandbox.schema import (
     FLAG,
     FLAG_KEPT,
     INT,
+    INT_ALWAYS,
     INT_KEPT,
     LONG,
     LONG_KEPT,
-    MICROTIME_KEPT,
+    MICROTIME_ALWAYS,
     PORT,
     TEXT,
+    TEXT_ALWAYS,
     TEXT_KEPT,
     TIME,
-    TIME_KEPT,
+    TIME_ALWAYS,
     Many,
     Map,
     Struct,
@@ -24,10 +26,10 @@ from lbctl.sandbox.schema import (
 OWNER = Struct(
     "OwnerReference",
     {
-        "apiVersion": TEXT_KEPT,
-        "kind": TEXT_KEPT,
-        "name": TEXT_KEPT,
-        "uid": TEXT_KEPT,
+        "apiVersion": TEXT_ALWAYS,
+        "kind": TEXT_ALWAYS,
+        "name": TEXT_ALWAYS,
+        "uid": TEXT_ALWAYS,
         "controller": FLAG_KEPT,
         "blockOwnerDeletion": FLAG_KEPT,
     },
@@ -55,12 +57,12 @@ META = Struct(
 CONDITION = Struct(
     "Condition",
     {
-        "type": TEXT_KEPT,
-        "status": TEXT_KEPT,
+        "type": TEXT_ALWAYS,
+        "status": TEXT_ALWAYS,
         "observedGeneration": LONG,
-        "lastTransitionTime": TIME_KEPT,
-        "reason": TEXT_KEPT,
-        "message": TEXT_KEPT,
+        "lastTransitionTime": TIME_ALWAYS,
+        "reason": TEXT_ALWAYS,
+        "message": TEXT_ALWAYS,
     },
 )
 
@@ -81,7 +83,7 @@ SERVICE = _kind(
                         "name": TEXT,
                         "protocol": TEXT,
                         "appProtocol": TEXT_KEPT,
-                        "port": INT_KEPT,
+                        "port": INT_ALWAYS,
                         "targetPort": PORT,
                         "nodePort": INT,
                     },
@@ -128,7 +130,9 @@ SERVICE = _kind(
                                 "hostname": TEXT,
                                 "ipMode": TEXT_KEPT,
                                 "ports": Many(
-                                    Struct("PortStatus", {"port": INT_KEPT, "protocol": TEXT_KEPT, "error": TEXT_KEPT})
+                                    Struct(
+                                        "PortStatus", {"port": INT_ALWAYS, "protocol": TEXT_ALWAYS, "error": TEXT_KEPT}
+                                    )
                                 ),
                             },
                         )
@@ -153,8 +157,8 @@ NAMESPACE = _kind(
                 Struct(
                     "NamespaceCondition",
                     {
-                        "type": TEXT_KEPT,
-                        "status": TEXT_KEPT,
+                        "type": TEXT_ALWAYS,
+                        "status": TEXT_ALWAYS,
                         "lastTransitionTime": TIME,
                         "reason": TEXT,
                         "message": TEXT,
@@ -189,7 +193,7 @@ NODE = _kind(
             "providerID": TEXT,
             "unschedulable": FLAG,
             "taints": Many(
-                Struct("Taint", {"key": TEXT_KEPT, "value": TEXT, "effect": TEXT_KEPT, "timeAdded": TIME}),
+                Struct("Taint", {"key": TEXT_ALWAYS, "value": TEXT, "effect": TEXT_ALWAYS, "timeAdded": TIME}),
             ),
             "configSource": ANYTHING,
             "externalID": TEXT,
@@ -205,10 +209,10 @@ NODE = _kind(
                 Struct(
                     "NodeCondition",
                     {
-                        "type": TEXT_KEPT,
-                        "status": TEXT_KEPT,
-                        "lastHeartbeatTime": TIME_KEPT,
-                        "lastTransitionTime": TIME_KEPT,
+                        "type": TEXT_ALWAYS,
+                        "status": TEXT_ALWAYS,
+                        "lastHeartbeatTime": TIME_ALWAYS,
+                        "lastTransitionTime": TIME_ALWAYS,
                         "reason": TEXT,
                         "message": TEXT,
                     },
@@ -217,12 +221,12 @@ NODE = _kind(
                 merge="type",
             ),
             "addresses": Many(
-                Struct("NodeAddress", {"type": TEXT_KEPT, "address": TEXT_KEPT}), keys=("type",), merge="type"
+                Struct("NodeAddress", {"type": TEXT_ALWAYS, "address": TEXT_ALWAYS}), keys=("type",), merge="type"
             ),
             "daemonEndpoints": Struct(
-                "NodeDaemonEndpoints", {"kubeletEndpoint": Struct("DaemonEndpoint", {"Port": INT_KEPT})}
+                "NodeDaemonEndpoints", {"kubeletEndpoint": Struct("DaemonEndpoint", {"Port": INT_ALWAYS})}
             ),
-            "nodeInfo": Struct("NodeSystemInfo", dict.fromkeys(NODE_INFO, TEXT_KEPT)),
+            "nodeInfo": Struct("NodeSystemInfo", dict.fromkeys(NODE_INFO, TEXT_ALWAYS)),
             "images": Many(ANYTHING),
             "volumesInUse": Many(),
             "volumesAttached": Many(ANYTHING),
@@ -245,14 +249,14 @@ EVENT = _kind(
     reason=TEXT,
     message=TEXT,
     source=Struct("EventSource", {"component": TEXT, "host": TEXT}),
-    firstTimestamp=TIME_KEPT,
-    lastTimestamp=TIME_KEPT,
+    firstTimestamp=TIME_ALWAYS,
+    lastTimestamp=TIME_ALWAYS,
     count=INT,
     type=TEXT,
-    eventTime=MICROTIME_KEPT,
-    series=Struct("EventSeries", {"count": INT, "lastObservedTime": MICROTIME_KEPT}, pointer=True),
+    eventTime=MICROTIME_ALWAYS,
+    series=Struct("EventSeries", {"count": INT, "lastObservedTime": MICROTIME_ALWAYS}, pointer=True),
     action=TEXT,
     related=Struct("ObjectReference", REFERENCE, pointer=True, atomic=True),
-    reportingComponent=TEXT_KEPT,
-    reportingInstance=TEXT_KEPT,
+    reportingComponent=TEXT_ALWAYS,
+    reportingInstance=TEXT_ALWAYS,
 )

@@ -101,7 +101,7 @@ def listed(shelf: Shelf, query: Query, current: int) -> Listed:
     try:
         every = shelf.all(query.namespace) if version == current else shelf.at(version, query.namespace)
     except TooOld as gone:
-        raise expired() from gone
+        raise expired(bool(query.after)) from gone
     except TooNew as future:
         raise too_new(version, current) from future
     found = [(key, one) for key, one in every if (start is None or key > start) and query.matches(one.object)]
@@ -128,9 +128,11 @@ def _continued(query: Query) -> tuple[Key, int]:
         raise bad_request(f"invalid continue token: continue key is not valid: {bad}") from bad
 
 
-def expired() -> Refusal:
+def expired(continued: bool) -> Refusal:
     """410: what was asked for is no longer kept."""
-    message = "The provided continue parameter is too old to display a consistent list result."
+    message = "The resourceVersion for the provided list is too old."
+    if continued:
+        message = "The provided continue parameter is too old to display a consistent list result."
     return Refusal(410, "Expired", message)
 
 

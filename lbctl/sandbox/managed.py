@@ -101,13 +101,14 @@ def managed(shape: Struct, old: Object, new: Object, *, manager: str, subresourc
             left = (paths - gone) | written
         else:
             left = paths - gone - written
+        touched = {"time": now} if entry is mine and written else {}
         if left == paths:
-            kept.append(entry)
+            kept.append({**entry, **touched})
         elif left:
-            kept.append({**entry, "fieldsV1": to_tree(left)} | ({"time": now} if entry is mine else {}))
+            kept.append({**entry, "fieldsV1": to_tree(left), **touched})
     if mine is None and written:
         kept.append(_entry(manager, subresource, written, now))
-    return kept
+    return sorted(kept, key=lambda entry: (entry["time"], entry["manager"], entry.get("subresource", "")))
 
 
 def _entry(manager: str, subresource: str, paths: set[Path], now: str) -> Object:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lbctl.sandbox.refusals import Object, Refusal, bad_request
+from lbctl.sandbox.refusals import Object, Refusal, bad_request, invalid, unprocessable
 from lbctl.sandbox.schema import ANYTHING, Many, Map, Shape, Struct
 
 Patcher = Callable[[Object, bytes, Struct], Object]
@@ -90,7 +90,9 @@ def strategic_patch(original: Object, body: bytes, shape: Struct) -> Object:
     try:
         return _map(copy.deepcopy(original), patch, shape)
     except _BadPatch as bad:
-        raise Refusal(422, "Invalid", str(bad), {}) if bad.unprocessable else bad_request(str(bad)) from bad
+        if not bad.unprocessable:
+            raise bad_request(str(bad)) from bad
+        raise unprocessable("", "", [invalid("patch", _shown(patch), str(bad))]) from bad
 
 
 class _BadPatch(Exception):

@@ -65,7 +65,8 @@ class Registry:
             old = self.get(resource, key)
             uid, was = obj["metadata"].get("uid"), old.object["metadata"]["uid"]
             if uid and uid != was:
-                raise conflict(resource.name, key[1], _precondition("UID", uid, was))
+                why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was}"
+                raise conflict(resource.name, key[1], why)
             return self._update(resource, key, old, obj, write, subresource), False
 
     def patch(
@@ -182,10 +183,7 @@ class Registry:
             if resource.name == "namespaces" and key[1] in IMMORTAL:
                 message = f'namespaces "{key[1]}" is forbidden: this namespace may not be deleted'
                 raise Refusal(403, "Forbidden", message, {"name": key[1], "kind": "namespaces"})
-            for name, field in (("UID", "uid"), ("ResourceVersion", "resourceVersion")):
-                wanted = (options.get("preconditions") or {}).get(field)
-                if wanted and wanted != was[field]:
-                    raise conflict(resource.name, key[1], _precondition(name, wanted, was[field]))
+            _check_preconditions(resource, key[1], options.get("preconditions") or {}, was)
             if write.dry_run or was.get("deletionTimestamp"):
                 return old, not _finalizers(resource, old.object)
             if not _finalizers(resource, old.object):
@@ -234,8 +232,18 @@ class Registry:
             self.store.shelf("namespaces").drop(key)
 
 
-def _precondition(what: str, wanted: str, found: str) -> str:
-    return f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+PRECONDITIONS = (
+    ("uid", "UID", "deleted and then recreated"),
+    ("resourceVersion", "ResourceVersion", "modified"),
+)
+
+
+def _check_preconditions(resource: Resource, name: str, wanted: Object, meta: Object) -> None:
+    for field, what, happened in PRECONDITIONS:
+        want, have = wanted.get(field), meta[field]
+        if want and want != have:
+            why = f"the {what} in the precondition ({want}) does not match the {what} in record ({have})"
+            raise conflict(resource.kind, name, f"{why}. The object might have been {happened}")
 
 
 def _finalizers(resource: Resource, obj: Object) -> list[str]:

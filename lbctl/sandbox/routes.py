@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from lbctl.sandbox.bodies import Write, unsupported_media, unsupported_patch
 from lbctl.sandbox.lists import Event, Query, events, listed, too_old
-from lbctl.sandbox.patches import PATCHES
-from lbctl.sandbox.refusals import Object, bad_request, no_such_resource, wrong_method
+from lbctl.sandbox.patches import PATCHES, parsed
+from lbctl.sandbox.refusals import Object, no_such_resource, wrong_method
 from lbctl.sandbox.registry import Registry
 from lbctl.sandbox.resources import RESOURCES, Resource
 from lbctl.sandbox.store import Key, Stored, TooOld
@@ -167,10 +166,7 @@ def _options(ask: Ask) -> Object:
     """The DeleteOptions of a body, if there is one."""
     if not ask.body.strip():
         return {}
-    try:
-        options = json.loads(ask.body)
-    except ValueError as bad:
-        raise bad_request(f"couldn't get version/kind; json parse error: {bad}") from bad
+    options = parsed(ask.body, "couldn't get version/kind; json parse error: ")
     return options if isinstance(options, dict) else {}
 
 

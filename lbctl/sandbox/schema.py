@@ -15,10 +15,14 @@ from lbctl.sandbox.times import TimeError, microtime, second
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A string, number, boolean or time, by its name in the API server; `keep` holds on to an empty value."""
+    """A string, number, boolean or time, by its name in the API server.
+
+    `keep` holds on to an empty value that is given; one that is `always` there is empty when nothing is given.
+    """
 
     name: str = "string"
     keep: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,17 @@ Shape = Scalar | Struct | Map | Many | Anything
 
 TEXT = Scalar()
 TEXT_KEPT = Scalar(keep=True)
+TEXT_ALWAYS = Scalar(keep=True, always=True)
 INT = Scalar("int32")
 INT_KEPT = Scalar("int32", keep=True)
+INT_ALWAYS = Scalar("int32", keep=True, always=True)
 LONG = Scalar("int64")
 LONG_KEPT = Scalar("int64", keep=True)
 FLAG = Scalar("bool")
 FLAG_KEPT = Scalar("bool", keep=True)
 TIME = Scalar("Time")
-TIME_KEPT = Scalar("Time", keep=True)
-MICROTIME_KEPT = Scalar("MicroTime", keep=True)
+TIME_ALWAYS = Scalar("Time", keep=True, always=True)
+MICROTIME_ALWAYS = Scalar("MicroTime", keep=True, always=True)
 PORT = Scalar("IntOrString", keep=True)
 ANYTHING = Anything()
 
@@ -104,7 +110,7 @@ class Reader:
                 return self._map(shape, value, path, at)
             case Many():
                 return self._list(shape, value, path, at)
-        return value
+        return MISSING if value is None else value
 
     def _struct(self, shape: Struct, value: object, path: str, at: str) -> Any:
         if value is None:
@@ -163,6 +169,7 @@ def _json_type(value: object) -> str:
     return {str: "string", int: "number", float: "number", list: "array", dict: "object"}.get(type(value), "null")
 
 
+EMPTY: Mapping[str, object] = {"string": "", "int32": 0, "int64": 0, "bool": False, "IntOrString": 0}
 PYTHON: Mapping[str, type] = {"string": str, "int32": int, "int64": int, "bool": bool}
 
 
@@ -170,7 +177,7 @@ def _scalar(shape: Scalar, value: object, at: str) -> Any:
     if shape.name in ("Time", "MicroTime"):
         return _time(shape, value)
     if value is None:
-        return {"IntOrString": 0}.get(shape.name, MISSING)
+        return EMPTY[shape.name] if shape.always or shape.name == "IntOrString" else MISSING
     if shape.name == "IntOrString":
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise WrongType(f"json: cannot unmarshal {_json_type(value)} into Go value of type string")
@@ -183,7 +190,7 @@ def _scalar(shape: Scalar, value: object, at: str) -> Any:
 
 def _time(shape: Scalar, value: object) -> Any:
     if value is None or value == "":
-        return None if shape.keep else MISSING
+        return None if shape.always else MISSING
     try:
         return (second if shape.name == "Time" else microtime)(str(value))
     except TimeError as bad:

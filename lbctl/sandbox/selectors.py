@@ -6,58 +6,87 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lbctl.sandbox.refusals import Object, bad_request
+from lbctl.sandbox.refusals import Object, Refusal, bad_request
 
 Labels = Mapping[str, str]
 Test = Callable[[Labels], bool]
 
-TERM = re.compile(
-    r"""\s*(?:
-        (?P<absent>!)\s*(?P<missing>[^\s!=,()]+)
-      | (?P<key>[^\s!=,()]+)\s*(?:
-            (?P<op>==|=|!=|\s+in\b|\s+notin\b|in\b(?=\s*\()|notin\b(?=\s*\()|>|<)\s*
-            (?:\((?P<many>[^()]*)\)|(?P<one>[^\s!=,()]*))
-        )?
-    )\s*(?:,|$)""",
-    re.VERBOSE,
-)
+TOKEN = re.compile(r"\s*(!=|==|[=!<>(),]|[^\s=!<>(),]+|$)")
+OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
+
+
+class _Words:
+    """The words and signs of a selector, one after the other."""
+
+    def __init__(self, text: str) -> None:
+        self._words = [match[1] for match in TOKEN.finditer(text) if match[1]]
+
+    @property
+    def next(self) -> str:
+        """What comes; "" at the end."""
+        return self._words[0] if self._words else ""
+
+    def take(self) -> str:
+        """What comes, and go on."""
+        return self._words.pop(0) if self._words else ""
+
+    def expect(self, sign: str, apart: str = "") -> None:
+        """Go past a sign. Raises Refusal (400)."""
+        if self.take_if(sign):
+            return
+        raise _unread(self.next, f"'{sign}'", apart)
+
+    def take_if(self, sign: str) -> bool:
+        """Go past a sign if it is there."""
+        if self.next != sign:
+            return False
+        self.take()
+        return True
+
+
+def _unread(found: str, expected: str, apart: str = ",") -> Refusal:
+    return bad_request(f"unable to parse requirement: found '{found}'{apart} expected: {expected}")
 
 
 def labels_test(text: str) -> Test:
     """Read a label selector: `a=b,c!=d,e in (f,g),h notin (i),j,!k`. Raises Refusal (400)."""
-    tests = [_label_test(match, text) for match in _terms(text)]
+    words, tests = _Words(text), []
+    while words.next:
+        tests.append(_term(words))
+        if words.next and not words.take_if(","):
+            raise _unread(words.next, "',' or 'end of string'")
     return lambda labels: all(test(labels) for test in tests)
 
 
-def _terms(text: str) -> Iterable[re.Match[str]]:
-    at = 0
-    while at < len(text):
-        match = TERM.match(text, at)
-        if not match:
-            raise bad_request(f"unable to parse requirement: found '{text[at:].strip()}' in selector '{text}'")
-        yield match
-        at = match.end()
-
-
-def _label_test(match: re.Match[str], text: str) -> Test:
-    if match["absent"]:
-        missing = match["missing"]
+def _term(words: _Words) -> Test:
+    if words.take_if("!"):
+        missing = words.take()
         return lambda labels: missing not in labels
-    key, op, one = match["key"], (match["op"] or "").strip(), match["one"]
-    if not op:
+    key = words.take()
+    if not re.match(r"\w", key):
+        raise _unread(key, "!, identifier, or 'end of string'")
+    if words.next in ("", ","):
         return lambda labels: key in labels
-    if op in ("in", "notin"):
-        if match["many"] is None:
-            raise bad_request(f"unable to parse requirement: found '{one}', expected: '('")
-        values = {value.strip() for value in match["many"].split(",")}
-        return (
-            (lambda labels: labels.get(key) in values) if op == "in" else (lambda labels: labels.get(key) not in values)
-        )
-    if match["many"] is not None or op in "<>":
-        raise bad_request(f"unable to parse requirement: '{op}' in selector '{text}'")
-    if op == "!=":
-        return lambda labels: labels.get(key) != one
-    return lambda labels: labels.get(key) == one
+    operator = words.take()
+    if operator in ("in", "notin"):
+        values = _values(words)
+        return lambda labels: (labels.get(key) in values) is (operator == "in")
+    if operator not in ("=", "==", "!="):
+        raise _unread(operator, ", ".join(OPERATORS))
+    value = "" if words.next in ("", ",") else words.take()
+    return lambda labels: (labels.get(key) == value) is (operator != "!=")
+
+
+def _values(words: _Words) -> set[str]:
+    words.expect("(")
+    values = set()
+    while not words.take_if(")"):
+        if not words.next:
+            raise _unread("", "',' or ')'")
+        word = words.take()
+        values.add("" if word == "," else word)
+        words.take_if(",")
+    return values
 
 
 def fields_test(text: str, known: Iterable[str]) -> Callable[[Object], bool]:
@@ -77,4 +106,6 @@ def _field(obj: Object, path: list[str]) -> str:
     value: Any = obj
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return str(value or "")
