@@ -99,6 +99,7 @@ class _Carrier:
         self._blocks: dict[BlockId, Block] = dict(planned.snapshot.blocks)
         self._again: set[Key] = set()
         self._pause = 0.0
+        self._silence = False
 
     def run(self) -> Round:
         writing = [d for d in self._plan.decisions if d.writes]
@@ -162,6 +163,8 @@ class _Carrier:
         """PATCH each status; the Services as the answers show them, unparsed: few are looked into."""
 
         def one(decision: Decision) -> Mapping[str, Any] | None:
+            if self._silence:
+                return None
             key, body = decision.service.key, status_patch(decision, self._now)
             try:
                 answer = self._cluster.kube.patch_service_status(key.namespace, key.name, body)
@@ -173,6 +176,8 @@ class _Carrier:
             except Unreachable as unknown:
                 if not unknown.sent:
                     raise
+                # An API server that hangs is asked no more in this round: thousands would wait out their time in turn.
+                self._silence = self._silence or not unknown.reset
                 return None  # because it may land yet: in flight, not failed (rule 2)
             self._cluster.on_published(decision)
             return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,16 +12,25 @@ import pytest
 from tests.testbed.driver import Bed
 
 
-@pytest.fixture(scope="session")
-def _bed() -> Iterator[Bed]:
+@contextlib.contextmanager
+def started() -> Iterator[Bed]:
+    """A control plane; where it does not start, CI fails, and elsewhere the tests that need it are skipped, loudly."""
     try:
-        started = Bed().__enter__()
+        bed = Bed().__enter__()
     except (OSError, AssertionError, subprocess.SubprocessError) as missing:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"NOT RUN: the test bed does not start here: {missing}")
-    yield started
-    started.stop()
+    try:
+        yield bed
+    finally:
+        bed.stop()
+
+
+@pytest.fixture(scope="session")
+def _bed() -> Iterator[Bed]:
+    with started() as bed:
+        yield bed
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ class Field:
         self._lay_out(crashes)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             runs = list(pool.map(self._through, crashes))
-        return {crash.operation.name: proxy.calls for crash, (proxy, _) in zip(crashes, runs, strict=True)}
+        return {crash.operation.name: run.calls for crash, run in zip(crashes, runs, strict=True)}
 
     def crash(self, calls: dict[str, list[str]]) -> list[Crash]:
         """Run each operation once for each of its crash points, up to there."""
@@ -137,9 +137,8 @@ class Field:
         ]
         self._lay_out(crashes)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            return [
-                replace(c, code=code) for c, (_, code) in zip(crashes, pool.map(self._through, crashes), strict=True)
-            ]
+            runs = list(pool.map(self._through, crashes))
+        return [replace(crash, code=run.code) for crash, run in zip(crashes, runs, strict=True)]
 
     def _lay_out(self, crashes: Iterable[Crash]) -> None:
         """Bring the Services to where the operation begins."""
@@ -149,22 +148,38 @@ class Field:
         for crash in crashes:  # one by one, because of two requests about one Service the first comes first
             self.bed.admin.send(crash.operation.then(crash.lot), workers=1)
 
-    def _through(self, crash: Crash) -> tuple[Proxy, int]:
+    def _through(self, crash: Crash) -> Run:
         words = [word.format(name=crash.lot.name, pools=self.pools) for word in crash.operation.words]
         folder = self.folder / crash.lot.name
         folder.mkdir()
         return run_through(self.bed, folder, words, [Rule(Kill(crash.when), number=crash.number)])
 
 
-def run_through(bed: Bed, folder: Path, words: Sequence[str], rules: Sequence[Rule]) -> tuple[Proxy, int]:
-    """Run lbctl through a proxy of its own, one request after the other; what went by, and the exit status."""
-    with Proxy(bed.url, bed.certificate, rules, one_by_one=True) as proxy:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run through a proxy came to: stdout, stderr, exit status, and the requests that went by."""
+
+    out: str
+    err: str
+    code: int
+    calls: list[str]
+
+
+def run_through(bed: Bed, folder: Path, words: Sequence[str], rules: Sequence[Rule], *, one_by_one: bool = True) -> Run:
+    """Run lbctl through a proxy of its own, one request after the other."""
+    with Proxy(bed.url, bed.certificate, rules, one_by_one=one_by_one) as proxy:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(bed.kubeconfig_for(proxy.url))
         child = bed.lbctl(*words, kubeconfig=kubeconfig)
         proxy.client(child)
-        child.communicate(timeout=60)
-    return proxy, child.returncode
+        out, err = child.communicate(timeout=60)
+    # A proxy's port is another each time.
+    return Run(
+        out,
+        err.replace(proxy.url, "http://proxy").replace(str(kubeconfig), "kubeconfig"),
+        child.returncode,
+        proxy.calls,
+    )
 
 
 def _names(operation: Operation) -> Iterator[str]:

@@ -160,8 +160,8 @@ def test_a_second_service_takes_over_from_one_that_crashed_at_any_point(bed: Bed
     for at, (number, when) in enumerate(points):
         bed.admin.send([("POST", SERVICES, json.dumps(service(f"s{at}", ask="192.0.2.1")).encode())])
         words = ("assign", f"default/s{at}", f"--pools={pools}")
-        proxy, code = run_through(bed, tmp_path, words, [Rule(Kill(when), number=number)])
-        killed.append((proxy.calls[-1].partition(" ")[0], code))
+        run = run_through(bed, tmp_path, words, [Rule(Kill(when), number=number)])
+        killed.append((run.calls[-1].partition(" ")[0], run.code))
         shown, held = bed.shown(), bed.held()
         assert shown.get(f"s{at}") == held.get(f"s{at}") or not shown[f"s{at}"], (number, when)
         if at + 1 < len(points):

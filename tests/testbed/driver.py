@@ -121,6 +121,10 @@ class Bed:
         self.etcd.start()
         self._wait(f"{self._etcd_url}/health")
         self.apiserver.start()
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the API server answers, as after `apiserver.start()` or `resume()`."""
         self._wait(f"{self.url}/readyz")
 
     def stop(self) -> None:

@@ -1,0 +1,103 @@
+"""Answers that get lost and refusals that pass: the run itself or the next one finishes (promise 4).
+
+No write is ever repeated as it was (DESIGN 5): each test counts what went by.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crashes import Run, run_through
+from tests.testbed.driver import SERVICES, Bed, service
+from tests.testbed.proxy import Cut, Instead, Rule, When
+
+pytestmark = pytest.mark.cluster
+
+CLAIMS = "/namespaces/lbctl-system/configmaps"
+LOOK = ["GET", "GET", "GET"]
+DONE = "default/web 192.0.2.1 (Assigned)\n"
+
+
+def _assign(bed: Bed, folder: Path, *rules: Rule) -> Run:
+    """Assign one pending Service through the proxy."""
+    status, answer = bed.admin.request("POST", SERVICES, service("web"))
+    assert status == 201, answer
+    return run_through(bed, folder, _words(folder), rules)
+
+
+def _words(folder: Path) -> tuple[str, ...]:
+    pools = folder / "pools.yaml"
+    pools.write_text("pools:\n- {name: p, addresses: [192.0.2.1-192.0.2.9]}\n")
+    return "assign", "default/web", f"--pools={pools}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "methods"),
+    [
+        pytest.param(
+            Rule(Cut(When.AFTER), method="POST"), [*LOOK, "POST", "GET", "PATCH"], id="claim written, answer lost"
+        ),
+        pytest.param(
+            Rule(Cut(When.AFTER), method="PATCH"), [*LOOK, "POST", "PATCH", *LOOK], id="status patched, answer lost"
+        ),
+        pytest.param(
+            Rule(Instead(429, "TooManyRequests", retry_after=1), method="POST"),
+            [*LOOK, "POST", *LOOK, "POST", "PATCH"],
+            id="429 on the claim",
+        ),
+        pytest.param(
+            Rule(Instead(429, "TooManyRequests", retry_after=1), method="PATCH"),
+            [*LOOK, "POST", "PATCH", *LOOK, "PUT", "PATCH"],
+            id="429 on the status",
+        ),
+        pytest.param(
+            Rule(Instead(409, "AlreadyExists"), method="POST"),
+            [*LOOK, "POST", *LOOK, "POST", "PATCH"],
+            id="409 on the claim",
+        ),
+        pytest.param(
+            Rule(Instead(409, "Conflict"), method="PATCH", times=5),
+            [*LOOK, "POST", "PATCH", *[*LOOK, "PUT", "PATCH"] * 5],
+            id="five 409 on the status",
+        ),
+    ],
+)
+def test_one_run_gets_over_it(bed: Bed, tmp_path: Path, rule: Rule, methods: list[str]) -> None:
+    """What may have landed is looked for, what was turned away is planned again from a fresh look; one address."""
+    run = _assign(bed, tmp_path, rule)
+    assert (run.out, run.err, run.code) == (DONE, "", 0)
+    assert [call.partition(" ")[0] for call in run.calls] == methods
+    assert bed.shown() == bed.held() == {"web": ["192.0.2.1"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        pytest.param(
+            Rule(Instead(500), method="PATCH"),
+            "error: http://proxy failed to patch services/status in namespace default (500: the fault proxy says so)\n"
+            "hint: try again in a moment\n",
+            id="500 on the status",
+        ),
+        pytest.param(
+            Rule(Instead(500), method="POST"),
+            "error: http://proxy failed to create configmaps in namespace lbctl-system (500: the fault proxy says so)\n"
+            "hint: try again in a moment\n",
+            id="500 on the claim",
+        ),
+        pytest.param(
+            Rule(Cut(When.BEFORE), method="POST"),
+            "error: the connection to the API server at http://proxy broke off before the answer was whole\n"
+            "hint: try again; if it stays so, look at the API server's log and at proxies in between\n",
+            id="claim never arrived",
+        ),
+    ],
+)
+def test_the_next_run_finishes(bed: Bed, tmp_path: Path, rule: Rule, said: str) -> None:
+    """One sentence, one hint, exit 4; then one address, the first, so nothing was leaked."""
+    run = _assign(bed, tmp_path, rule)
+    assert (run.out, run.err, run.code) == ("", said, 4)
+    assert bed.run(*_words(tmp_path)) == (DONE, "", 0)
+    assert bed.shown() == bed.held() == {"web": ["192.0.2.1"]}
