@@ -208,8 +208,11 @@ class Block:
         return replace(self, claims=claims)
 
     def written(self, answer: Mapping[str, Any]) -> Block:
-        """The block once a write of it was answered with this object: the same claims at a new resourceVersion."""
-        return replace(self, resource_version=answer["metadata"]["resourceVersion"], raw=answer)
+        """The block once a write of it was answered with this object: the same claims at a new resourceVersion.
+
+        One that a dry run would have made has none.
+        """
+        return replace(self, resource_version=answer["metadata"].get("resourceVersion") or None, raw=answer)
 
     def to_object(self) -> dict[str, Any]:
         """The ConfigMap to create or replace."""

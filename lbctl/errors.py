@@ -46,3 +46,9 @@ class TimedOut(LbctlError):
     """What was waited for did not come in time."""
 
     exit_code: ClassVar[int] = 124
+
+
+class Interrupted(LbctlError):
+    """Somebody pressed Ctrl-C; the message says what is done by then."""
+
+    exit_code: ClassVar[int] = 130

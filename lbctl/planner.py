@@ -79,6 +79,11 @@ class Decision:
         """The particulars, or what the reason always means."""
         return self.message or self.reason.sentence
 
+    @property
+    def hint(self) -> str:
+        """What to do about it, with the Service's name."""
+        return self.reason.hint.replace("NAMESPACE/NAME", str(self.service.key))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -312,7 +317,9 @@ class _Planner:
     def _take_back(self, service: Service, got: dict[Address, str]) -> None:
         """Addresses that this namespace/name had before: of an older uid, or released within keepFor."""
         before = [c for c, h in self._held.get(service.key, ()) if h.uid != service.uid]
-        before += [c for c in self._last.get(service.key, ()) if self._kept(c)]
+        # Of several that it had, the one it had last: that is where its clients still look.
+        kept = [c for c in self._last.get(service.key, ()) if self._kept(c)]
+        before += sorted(kept, key=lambda c: c.released or 0, reverse=True)
         for claim in before:
             pool = self.pools.pool_of(claim.address)
             if pool is None or not pool.offers(claim.address):

@@ -20,6 +20,10 @@ from lbctl.problems import Place, Problem
 PASTE = "pools:\n- name: lan\n  addresses:\n  - 192.0.2.200-192.0.2.220"
 
 
+class PoolFileMissing(PoolFileError):
+    """None was named, and there is none in the usual places."""
+
+
 class PoolFileInvalid(PoolFileError):
     """A pool file that was read and is wrong: the message tells every problem, in file order."""
 
@@ -114,7 +118,7 @@ def find_pools(flag: str | None, environ: Mapping[str, str], home: Path) -> str:
     for place in places:
         if Path(place).is_file():
             return place
-    raise PoolFileError(f"no pool file: looked in {', '.join(places)}", hint=f"write ./pools.yaml:\n{PASTE}")
+    raise PoolFileMissing(f"no pool file: looked in {', '.join(places)}", hint=f"write ./pools.yaml:\n{PASTE}")
 
 
 def load_pools(path: str) -> PoolFile:

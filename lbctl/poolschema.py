@@ -59,14 +59,46 @@ class PoolModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=_NAME, examples=["lan"])
-    addresses: list[str] = Field(min_length=1, examples=[["192.0.2.200-192.0.2.220"]])
-    exclude: list[str] = Field([], examples=[["192.0.2.210"]])
-    avoid_buggy_ips: Boolean = Field(False, alias="avoidBuggyIPs", examples=[True])
-    auto_assign: Boolean = Field(True, alias="autoAssign", examples=[False])
-    priority: Integer | None = Field(None, examples=[10])
-    reuse_after: Duration = Field(timedelta(seconds=60), alias="reuseAfter", examples=["60s"])
-    keep_for: Duration = Field(timedelta(hours=24), alias="keepFor", examples=["24h"])
+    name: str = Field(pattern=_NAME, examples=["lan"], description="what Services and messages call the pool")
+    addresses: list[str] = Field(
+        min_length=1,
+        examples=[["192.0.2.200-192.0.2.220"]],
+        description="what the pool holds: ranges (first-last, both included), CIDRs without host bits, addresses",
+    )
+    exclude: list[str] = Field(
+        [], examples=[["192.0.2.210"]], description="what of the addresses no Service gets, written alike"
+    )
+    avoid_buggy_ips: Boolean = Field(
+        False,
+        alias="avoidBuggyIPs",
+        examples=[True],
+        description="leave out IPv4 addresses ending in .0 and .255, which some old routers drop",
+    )
+    auto_assign: Boolean = Field(
+        True,
+        alias="autoAssign",
+        examples=[False],
+        description="false: only Services that name the pool, or one of its addresses, get one",
+    )
+    priority: Integer | None = Field(
+        None,
+        examples=[10],
+        description="pools with a lower number are used up first, those without a number last, ties in file order",
+    )
+    reuse_after: Duration = Field(
+        timedelta(seconds=60),
+        alias="reuseAfter",
+        examples=["60s"],
+        description="a released address is not given to another Service sooner",
+        json_schema_extra={"default": "60s"},
+    )
+    keep_for: Duration = Field(
+        timedelta(hours=24),
+        alias="keepFor",
+        examples=["24h"],
+        description="a Service deleted and created again within this gets its address back",
+        json_schema_extra={"default": "24h"},
+    )
 
 
 class PoolFileModel(BaseModel):
@@ -74,11 +106,27 @@ class PoolFileModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    api_version: Literal["lbctl/v1"] = Field("lbctl/v1", alias="apiVersion", examples=["lbctl/v1"])
-    load_balancer_class: str | None = Field(
-        None, alias="loadBalancerClass", pattern=r"^\S+$", examples=["example.com/lan"]
+    api_version: Literal["lbctl/v1"] = Field(
+        "lbctl/v1", alias="apiVersion", examples=["lbctl/v1"], description="the version of this form"
     )
-    pools: list[PoolModel] = Field(min_length=1, examples=[[_POOL]])
+    load_balancer_class: str | None = Field(
+        None,
+        alias="loadBalancerClass",
+        pattern=r"^\S+$",
+        examples=["example.com/lan"],
+        description="look only at Services with this spec.loadBalancerClass; unset: only at those without one",
+    )
+    pools: list[PoolModel] = Field(min_length=1, examples=[[_POOL]], description="where addresses come from")
+
+
+def json_schema() -> dict[str, Any]:
+    """The form as JSON Schema (2020-12), for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **PoolFileModel.model_json_schema(),
+        "title": "pool file of lbctl",
+        "description": "Which addresses lbctl may give to Services of type LoadBalancer.",
+    }
 
 
 _TRUE = frozenset({"yes", "y", "on", "true", "t", "1"})

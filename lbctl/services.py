@@ -204,13 +204,19 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
     addresses: tuple[Address, ...] = ()
     if text is not None:
         try:
-            addresses = tuple(parse_address(part.strip()) for part in text.split(","))
+            addresses = parse_addresses(text)
         except AddressError as bad:
             error = f"{source} is {text!r}: {bad}"
-    if len({family_of(a) for a in addresses}) < len(addresses):
-        error = f"{source} is {text!r}: at most one address per family"
     pool, pool_source = (notes[pool_note], f"annotation {pool_note}") if pool_note else (None, "")
     return Ask(addresses, pool, families, policy != "PreferDualStack", error, source, pool_source)
+
+
+def parse_addresses(text: str) -> tuple[Address, ...]:
+    """Read a request: addresses joined by commas, at most one a family; raises AddressError."""
+    addresses = tuple(parse_address(part.strip()) for part in text.split(","))
+    if len({family_of(a) for a in addresses}) < len(addresses):
+        raise AddressError("at most one address per family", "write 192.0.2.10 or 192.0.2.10,2001:db8::10")
+    return addresses
 
 
 def _requested(spec: Mapping[str, Any], notes: Mapping[str, str]) -> tuple[str, str | None]:

@@ -6,12 +6,18 @@ Imports that cost time stand inside the commands, so that `--help` and `--versio
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 
 import typer
+from typer._click.exceptions import ClickException
 
-from lbctl.cli import assign, claims, pools, release, sandbox
+from lbctl.cli import assign, claims, demo, explain, list_, pools, release, sandbox, shells
+from lbctl.cli.output import Talk
 from lbctl.errors import LbctlError
+
+COMPLETE = "_LBCTL_COMPLETE"  # the environment variable by which a shell's script asks for completions
 
 app = typer.Typer(
     name="lbctl",
@@ -20,13 +26,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+app.command("list")(list_.list_)
 app.command("assign")(assign.assign)
 app.command("release")(release.release)
-app.command("sandbox")(sandbox.sandbox)
+app.command("explain")(explain.explain)
 app.add_typer(pools.app, name="pools")
 app.add_typer(claims.app, name="claims")
+app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
+app.command("completion")(shells.completion)
 
 
 def _version(wanted: bool) -> None:
@@ -44,16 +54,51 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 
 def main() -> None:
     """Entry point of the `lbctl` command."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; its exit code."""
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()
     try:
-        app()
+        code = app(args=with_dry_run(words), prog_name=program(), complete_var=COMPLETE, standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as end:
+        # typer ends so, with 1, when whoever read stdout has read enough: `lbctl list | head -1`.
+        return 0 if end.code == 1 else int(end.code or 0)
     except LbctlError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        Talk().error(error.message, error.hint)
+        return error.exit_code
+    except ClickException as error:
+        return _usage(error)
     except KeyboardInterrupt:
-        print("interrupted; what is done stays done, the next run carries on", file=sys.stderr)
-        raise SystemExit(130) from None
+        return 130
     except BrokenPipeError:
-        sys.stderr.close()  # because the interpreter would flush to the closed pipe once more and complain
-        raise SystemExit(0) from None
+        # The interpreter must not flush to the closed pipe once more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
+
+
+def program() -> str:
+    """What the user called: lbctl, or kubectl's plugin of that name."""
+    return "kubectl lbctl" if os.path.basename(sys.argv[0]) == "kubectl-lbctl" else "lbctl"
+
+
+def _usage(error: ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 2
+    command = context.command_path if context is not None else "lbctl"
+    Talk().error(error.format_message().rstrip("."), f"{command} -h")
+    return 2
+
+
+def with_dry_run(words: Sequence[str]) -> list[str]:
+    """A bare --dry-run means --dry-run=client, and never takes the next word for its value."""
+    end = words.index("--") if "--" in words else len(words)
+    return ["--dry-run=client" if word == "--dry-run" else word for word in words[:end]] + list(words[end:])

@@ -2,33 +2,163 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+import sys
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from lbctl.cli import options
+from lbctl.cli import completion, options
+from lbctl.cli.output import Outcome
+from lbctl.cli.where import Where, seconds, with_where
 from lbctl.errors import UsageError
 
+if TYPE_CHECKING:
+    from lbctl.apply import Cluster
+    from lbctl.cli.output import Talk
+    from lbctl.planner import Decision, Plan, Snapshot, Wish
+    from lbctl.services import Key
 
+
+@with_where
 def assign(
-    services: Annotated[Optional[list[str]], typer.Argument(metavar="[SVC]...", help="[namespace/]name")] = None,  # noqa: UP045 because typer reads it
+    where: Where,
+    services: Annotated[Optional[list[str]], options.SERVICES] = None,  # noqa: UP045 because typer reads it
     everything: Annotated[bool, typer.Option("--all", help="every Service in scope")] = False,
+    address: Annotated[
+        Optional[str],  # noqa: UP045 because typer reads it
+        typer.Option("--ip", metavar="IP[,IP]", help="this address, one a family; for one Service"),
+    ] = None,
+    pool: Annotated[
+        Optional[str],  # noqa: UP045 because typer reads it
+        typer.Option(
+            "--pool", metavar="NAME", help="out of this pool; for one Service", autocompletion=completion.pools
+        ),
+    ] = None,
+    selector: options.Selector = None,
+    dry_run: options.Dry = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            envvar="LBCTL_WAIT",
+            parser=seconds,
+            metavar="DURATION",
+            help="how long to wait for another run that is assigning the same Service",
+        ),
+    ] = "60s",  # type: ignore[assignment] # because typer gives the default to the parser
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     pools: options.Pools = None,
-    namespace: options.Namespace = None,
-    kubeconfig: options.Kubeconfig = None,
-    context: options.Context = None,
-    request_timeout: options.Timeout = 30.0,
-    wait: Annotated[float, typer.Option("--wait", help="seconds to wait for another run", min=0)] = 60.0,
+    output: Annotated[Optional[Outcome], typer.Option("--output", "-o", help="instead of lines")] = None,  # noqa: UP045 because typer reads it
 ) -> None:
-    """Give Services of type LoadBalancer an address from the pools."""
-    if bool(services) == everything:
-        raise UsageError(
-            "say which Services: names, or --all", hint="lbctl assign NAMESPACE/NAME, or lbctl assign --all"
-        )
+    """Give Services of type LoadBalancer an address from the pools.
+
+    Without a name and without --all it shows what it would do to every Service in scope, and asks.
+    """
+    asks = not (services or everything or yes or dry_run)
+    wish = _usage(services or [], address, pool, everything=everything, selector=selector, asks=asks)
     from lbctl.apply import assign as run
+    from lbctl.cli.progress import Progress
+    from lbctl.cli.report import report
+    from lbctl.planner import plan
 
     pool_file = options.open_pools(pools)
-    cluster = options.open_cluster(kubeconfig, context, request_timeout, "assign", pool_file)
-    keys = None if everything else options.service_keys(services or [], namespace, cluster)
-    results = run(cluster, pool_file, keys, wait=wait)
-    raise typer.Exit(options.report(keys, results))
+    cluster = where.cluster("assign", pool_file, dry_run=dry_run is not None)
+    named = where.keys(services, cluster) if services else None
+    look = cluster.snapshot()
+    chosen = named if named is not None else where.narrowed(look, selector, cluster)
+    first = plan(look, pool_file, chosen, named=named is not None, wish=wish)
+    talk = where.talk()
+    _warn_of_rivals(look, first, talk)
+    if dry_run is not None:
+        suffix = " (dry run)" if dry_run is options.DryRun.CLIENT else " (server dry run)"
+        raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=suffix))
+    if asks and not _agreed(first, talk):
+        raise typer.Exit(0)
+    with Progress(first, cluster, talk, named) as progress:
+        results = run(cluster, pool_file, chosen, named=named is not None, wish=wish, first=first, wait=wait)
+        progress.finished()
+    code = report(named, results, talk, output)
+    _hint_at_the_lan(results, talk)
+    raise typer.Exit(code)
+
+
+def _usage(
+    services: list[str], address: str | None, pool: str | None, *, everything: bool, selector: str | None, asks: bool
+) -> Wish | None:
+    """What --ip and --pool wish for; raises UsageError for flags that do not fit together."""
+    if services and everything:
+        raise UsageError(
+            "names and --all exclude each other", hint="lbctl assign NAMESPACE/NAME, or lbctl assign --all"
+        )
+    if services and selector:
+        raise UsageError("names and -l exclude each other", hint="lbctl assign --all -l LABELS")
+    if (address or pool) and len(services) != 1:
+        raise UsageError(
+            "--ip and --pool are for exactly one Service", hint="name it: lbctl assign NAMESPACE/NAME --ip IP"
+        )
+    if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        hint = "lbctl assign NAMESPACE/NAME, or lbctl assign --all"
+        raise UsageError("say which Services: names, or --all", hint=hint)
+    if not (address or pool):
+        return None
+    from lbctl.addresses import AddressError
+    from lbctl.planner import Wish
+    from lbctl.services import parse_addresses
+
+    try:
+        return Wish(parse_addresses(address) if address else (), pool)
+    except AddressError as bad:
+        raise UsageError(f"--ip: {bad}", hint=bad.hint) from bad
+
+
+def _dry(cluster: Cluster, first: Plan, mode: options.DryRun) -> dict[Key, Decision]:
+    """The Decisions of a dry run; on the server's side carried out there, without effect."""
+    results = {d.service.key: d for d in first.decisions}
+    if mode is options.DryRun.SERVER:
+        from lbctl.apply import carry_out
+
+        carry_out(cluster, first)
+    return results
+
+
+def _agreed(first: Plan, talk: Talk) -> bool:
+    """Show what would be done and ask."""
+    from lbctl.cli.report import report
+
+    todo = {d.service.key: d for d in first.decisions if d.writes}
+    report(None, {d.service.key: d for d in first.decisions}, talk, suffix=" (not yet)")
+    if not todo:
+        talk.say("nothing to assign")
+        return False
+    print(f"assign {'this' if len(todo) == 1 else f'these {len(todo)}'}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _warn_of_rivals(look: Snapshot, first: Plan, talk: Talk) -> None:
+    """Before the first address that lbctl ever gives here: who else gives some (metallb#2396)."""
+    if any(block.claims for block in look.blocks.values()) or not any(d.writes for d in first.decisions):
+        return
+    seen: dict[str, list[Key]] = {}
+    for service in look.services.values():
+        if service.rival:
+            seen.setdefault(service.rival, []).append(service.key)
+    for rival, keys in sorted(seen.items()):
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        talk.say(f"warning: {rival} assigns addresses here too (Service {min(keys)}{more}); lbctl leaves those alone")
+        talk.say(
+            "hint: let only one of them serve a Service: give the pool file a loadBalancerClass, or remove the other"
+        )
+
+
+def _hint_at_the_lan(results: dict[Key, Decision], talk: Talk) -> None:
+    """Once, to a person: a script's log would say it for ever."""
+    if not sys.stderr.isatty():
+        return
+    for decision in results.values():
+        if decision.claims and decision.satisfied:
+            address = decision.addresses[0]
+            talk.say(
+                "hint: the LAN finds an address only once something answers for it; on one node: "
+                f"ip address add {address}/{address.max_prefixlen} dev eth0"
+            )
+            return

@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from lbctl.cli.options import say
+from lbctl.cli.output import say
 
 
 def sandbox(

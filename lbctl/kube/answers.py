@@ -23,6 +23,7 @@ VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DEL
 CLUSTER_WIDE = {"nodes", "namespaces"}  # of the resources that lbctl asks for, those that stand in no namespace
 PASSING = {429, 500, 502, 503, 504}  # what may be otherwise in a moment
 BY_STATUS: dict[int, type[errors.ApiError]] = {
+    400: errors.BadRequest,
     404: errors.NotFound,
     409: errors.Conflict,
     410: errors.Gone,

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +49,11 @@ class Place:
         if self.user_name:
             return f'user "{self.user_name}" in {self.source}'
         return f"the context in {self.source}, which names no user,"
+
+    def acting_as(self, user: str) -> Place:
+        """The same place as somebody whom our user may impersonate."""
+        kubectl = f"{self.kubectl} --as={shlex.quote(user)}"
+        return replace(self, user={**self.user, "as": user}, kubectl=kubectl)
 
     @property
     def authority(self) -> str:

@@ -20,6 +20,10 @@ class Conflict(ApiError):
     """409: somebody else was faster, or it exists. Plan again from fresh reads."""
 
 
+class BadRequest(ApiError):
+    """400: the API server cannot read the request, a selector say."""
+
+
 class Invalid(ApiError):
     """422: the API server's validation, in its own words."""
 

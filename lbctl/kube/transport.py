@@ -66,10 +66,17 @@ class Pace:
 class KubeTransport:
     """Speaks to one API server, for many threads at once."""
 
-    def __init__(self, session: Session, timeout: float, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        timeout: float,
+        pace: Pace | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
         self._session = session
         self._timeout = timeout
         self._pace = pace or Pace()
+        self._log = log
 
     def __repr__(self) -> str:
         return f"<KubeTransport {self.server}, {self._session.place.who}>"
@@ -135,22 +142,32 @@ class KubeTransport:
         return self._once(request, fresh, self._pace.clock() + self._timeout)
 
     def _once(self, request: _Request, login: Login, deadline: float) -> Answer:
-        left = max(deadline - self._pace.clock(), 0.001)
+        began = self._pace.clock()
         try:
-            answer = login.pool.urlopen(
-                request.method,
-                login.prefix + request.target,
-                body=request.data,
-                headers=login.signed(request.headers),
-                timeout=urllib3.Timeout(total=left),
-                retries=False,
-                redirect=False,  # because no API server redirects: what does is a login page
-                assert_same_host=False,
-            )
+            answer = self._sent(request, login, deadline)
         except urllib3.exceptions.HTTPError as fault:
+            self._note(request, "no answer", began)
             raise unreachable(fault, self._session.place, self._timeout) from fault
+        self._note(request, str(answer.status), began)
         heard = Heard(answer.status, answer.headers, answer.data)
         return Answer(*understood(heard, request.call, self._session.place))
+
+    def _note(self, request: _Request, outcome: str, began: float) -> None:
+        if self._log is not None:
+            self._log(f"{request.method} {request.target}: {outcome}, {(self._pace.clock() - began) * 1000:.0f} ms")
+
+    def _sent(self, request: _Request, login: Login, deadline: float) -> urllib3.BaseHTTPResponse:
+        left = max(deadline - self._pace.clock(), 0.001)
+        return login.pool.urlopen(
+            request.method,
+            login.prefix + request.target,
+            body=request.data,
+            headers=login.signed(request.headers),
+            timeout=urllib3.Timeout(total=left),
+            retries=False,
+            redirect=False,  # because no API server redirects: what does is a login page
+            assert_same_host=False,
+        )
 
 
 def repeat_after(
@@ -173,11 +190,19 @@ def repeat_after(
 
 
 def connect(
-    kubeconfig: str | None = None, context: str | None = None, *, request_timeout: float = 30.0
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    *,
+    request_timeout: float = 30.0,
+    as_user: str | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> KubeTransport:
     """A transport to the cluster that `--kubeconfig` and `--context`, KUBECONFIG, ~/.kube/config or the pod give.
 
-    `request_timeout` is in seconds, for one request with its repeats, and for a credential plugin. Raises ClusterError.
+    `request_timeout` is in seconds, for one request with its repeats, and for a credential plugin; `as_user` is to be
+    impersonated; `log` is told of each request. Raises ClusterError.
     """
     place = find_place(kubeconfig, context, os.environ, Path(os.path.expanduser("~")))
-    return KubeTransport(Session(place, request_timeout), request_timeout)
+    if as_user:
+        place = place.acting_as(as_user)
+    return KubeTransport(Session(place, request_timeout), request_timeout, log=log)

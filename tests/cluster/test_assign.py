@@ -14,7 +14,7 @@ def test_pending_becomes_an_address_and_release_takes_it_back(bed: Bed) -> None:
     bed.kubectl("apply", "-f", str(ROOT / "examples/test-svc-1.yaml"))
     assert "<pending>" in bed.kubectl("get", "svc", "test-svc-1")
     pools = f"--pools={ROOT / 'examples/pools/simple.yaml'}"
-    assert bed.run("assign", "default/test-svc-1", pools) == ("default/test-svc-1 192.0.2.200 (Assigned)\n", "", 0)
+    assert bed.run("assign", "test-svc-1", pools) == ("default/test-svc-1 192.0.2.200 (Assigned)\n", "", 0)
     assert " 192.0.2.200 " in bed.kubectl("get", "svc", "test-svc-1")
     assert "192.0.2.200   held    default/test-svc-1   lan" in bed.run("claims", "list")[0]
     assert bed.run("assign", "--all", pools) == ("", "", 0)

@@ -41,7 +41,7 @@ def storm(bed: Bed, count: int, pools: Path) -> list[tuple[str, int]]:
         thread.start()
     for thread in threads:
         thread.join()
-    _, said, code = bed.run("assign", "--all", f"--pools={pools}")
+    _, said, code = bed.run("assign", "--all", "-q", f"--pools={pools}")
     # The list's own resourceVersion may be that of a claim, which no event of a Service ever bears.
     versions = [int(item["metadata"]["resourceVersion"]) for item in bed.admin.get(SERVICES)["items"]]
     events = watch.until(str(max(versions)))
@@ -56,14 +56,14 @@ def _run(
     bed: Bed, pools: Path, moments: random.Random, kills: int, killed: list[int], ended: list[tuple[str, int]]
 ) -> None:
     for _ in range(kills):
-        child = bed.lbctl("assign", "--all", f"--pools={pools}")
+        child = bed.lbctl("assign", "--all", "-q", f"--pools={pools}")
         try:
             child.communicate(timeout=moments.uniform(0.5, 6.0))
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()
             killed.append(child.pid)
-    _, said, code = bed.run("assign", "--all", f"--pools={pools}")
+    _, said, code = bed.run("assign", "--all", "-q", f"--pools={pools}")
     ended.append((said, code))
 
 

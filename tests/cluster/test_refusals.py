@@ -5,7 +5,6 @@ Each test reads the whole message, on a real API server, as the least Role.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -175,7 +174,7 @@ def test_a_service_deleted_halfway_is_not_there_and_its_claim_is_let_go(bed: Bed
     pools = load_pools(str(_pools(tmp_path, "203.0.113.0/30")))
     assert _halfway(bed, pools, "gone", _delete) == {}
     bed.run("assign", "--all", f"--pools={pools.path}")
-    state = json.loads(bed.run("claims", "show", "203.0.113.0")[0])
+    state = bed.claims()["203.0.113.0"]
     assert (state["last"]["svc"], "holders" in state) == ("default/gone", False)
 
 
@@ -185,5 +184,5 @@ def test_a_service_recreated_halfway_gets_the_address_under_its_new_uid(bed: Bed
     results = _halfway(bed, pools, "again", _delete, _create)
     assert [d.action for d in results.values()] == [Action.ASSIGN]
     assert bed.shown()["again"] == ["203.0.113.64"]
-    holder = json.loads(bed.run("claims", "show", "203.0.113.64")[0])["holders"][0]
+    holder = bed.claims()["203.0.113.64"]["holders"][0]
     assert holder["uid"] == bed.get("svc", "again")["metadata"]["uid"]

@@ -74,7 +74,7 @@ def test_nobody(bed: Bed, tmp_path: Path) -> None:
 def test_forbidden_verb(bed: Bed, tmp_path: Path) -> None:
     """Who may claim but not publish is told the verb, the resource and the namespace."""
     path = kubeconfig(bed, tmp_path / "config", {"token": "admin", "as": "jane"})
-    assert lbctl(path, "claims", "list") == ("", 0)
+    assert lbctl(path, "claims", "list") == ("there are no claims\n", 0)
     pools = f"--pools={ROOT / 'examples/pools/simple.yaml'}"
     assert lbctl(path, "assign", "default/test-svc-1", pools) == (
         f'error: you may not patch services/status in namespace default at {bed.url} as user "jane"\n'

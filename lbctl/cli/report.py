@@ -1,0 +1,59 @@
+"""What `assign` and `release` say when they are done, or would be: a line a Service, errors, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lbctl.cli.output import Outcome, Talk, document
+from lbctl.planner import Action
+
+if TYPE_CHECKING:
+    from lbctl.planner import Decision
+    from lbctl.services import Key
+
+CODES = {Action.WAIT: 124, Action.REFUSE: 1, Action.SKIP: 1}
+
+
+def report(
+    named: frozenset[Key] | None,
+    results: Mapping[Key, Decision],
+    talk: Talk,
+    output: Outcome | None = None,
+    *,
+    suffix: str = "",
+) -> int:
+    """Print the outcome and return the exit code.
+
+    `named` is None after --all: then what needed nothing, and what is not ours to act on, is passed over in silence.
+    """
+    shown = {k: d for k, d in results.items() if _shown(d, by_name=named is not None)}
+    if output in (Outcome.JSON, Outcome.YAML):
+        from lbctl.cli.documents import decision_item, listing
+
+        document(listing("DecisionList", map(decision_item, shown.values())), output)
+    else:
+        for key, decision in shown.items():
+            if decision.satisfied:
+                print(key if output is Outcome.NAME else f"{key} {_outcome(decision)}{suffix}")
+    code = 0
+    for key in sorted((named or frozenset()) - set(results)):
+        talk.error(f"there is no Service {key}", "kubectl get services -A lists them")
+        code = 1
+    for key, decision in shown.items():
+        if not decision.satisfied:
+            talk.error(f"{key}: {decision.reason.name}: {decision.sentence}", decision.hint)
+            code = max(code, CODES[decision.action])
+    return code
+
+
+def _shown(decision: Decision, *, by_name: bool) -> bool:
+    if decision.satisfied:
+        return by_name or decision.writes
+    return by_name or decision.action is not Action.SKIP
+
+
+def _outcome(decision: Decision) -> str:
+    addresses = ",".join(map(str, decision.addresses or decision.drops))
+    left = ", ".join(map(str, decision.drops)) if decision.addresses else ""
+    return f"{addresses} ({decision.reason.name}{f'; {left} is released' if left else ''})"

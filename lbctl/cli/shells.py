@@ -1,0 +1,43 @@
+"""lbctl completion: the script that makes a shell complete commands, flags, Services and pools."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Shell(StrEnum):
+    """The shells there is a script for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish")]) -> None:
+    """Print the script for a shell's completion.
+
+    For bash, say: lbctl completion bash > /etc/bash_completion.d/lbctl
+    """
+    from typer.completion import get_completion_script
+
+    from lbctl.cli import COMPLETE
+
+    print(get_completion_script(prog_name="lbctl", complete_var=COMPLETE, shell=shell.value))
+
+
+def kubectl() -> None:
+    """Entry point of `kubectl_complete-lbctl`, which kubectl asks for completions of its plugin: a line each, then a
+    directive (4: no file names)."""
+    from typer._click.shell_completion import ShellComplete
+    from typer.main import get_command
+
+    from lbctl.cli import COMPLETE, app
+
+    *words, typed = sys.argv[1:] or [""]
+    for item in ShellComplete(get_command(app), {}, "lbctl", COMPLETE).get_completions(words, typed):
+        print(f"{item.value}\t{item.help}" if item.help else item.value)
+    print(":4")
