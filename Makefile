@@ -74,8 +74,8 @@ test-long: $(VENV)/.installed ## the minutes-long searches and storms
 	@$(BIN)/python -m tests.testbed --build
 	$(BIN)/pytest -m long --timeout=3000
 
-demo: $(VENV)/.installed ## the story from <pending> to an address
-	@$(BIN)/python -m tests.testbed -- bash examples/demo.sh
+demo: $(VENV)/.installed ## the story from <pending> to an address, in a few seconds, without a cluster
+	@$(BIN)/lbctl demo
 
 bench: $(VENV)/.installed ## figures beside their floors
 	@$(BIN)/python -m tests.bench assign

@@ -60,7 +60,7 @@ def main() -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     if COMPLETE in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined] # because typer only re-exports it
 
         completion_init()
     try:

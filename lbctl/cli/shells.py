@@ -22,7 +22,7 @@ def completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish")])
 
     For bash, say: lbctl completion bash > /etc/bash_completion.d/lbctl
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined] # because typer only re-exports it
 
     from lbctl.cli import COMPLETE
 
@@ -32,12 +32,16 @@ def completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish")])
 def kubectl() -> None:
     """Entry point of `kubectl_complete-lbctl`, which kubectl asks for completions of its plugin: a line each, then a
     directive (4: no file names)."""
-    from typer._click.shell_completion import ShellComplete
+    from typer._click.shell_completion import get_completion_class
+    from typer.completion import completion_init  # type: ignore[attr-defined] # because typer only re-exports it
     from typer.main import get_command
 
     from lbctl.cli import COMPLETE, app
 
-    *words, typed = sys.argv[1:] or [""]
-    for item in ShellComplete(get_command(app), {}, "lbctl", COMPLETE).get_completions(words, typed):
+    completion_init()
+    words = sys.argv[1:] or [""]
+    shell = get_completion_class("bash")
+    assert shell is not None
+    for item in shell(get_command(app), {}, "lbctl", COMPLETE).get_completions(words[:-1], words[-1]):
         print(f"{item.value}\t{item.help}" if item.help else item.value)
     print(":4")
