@@ -26,7 +26,7 @@ MIDDLE = 30  # the PATCH before which it happens
 @pytest.fixture(scope="module")
 def own() -> Iterator[Bed]:
     """A control plane that may be broken."""
-    with started() as bed:
+    with started(Bed) as bed:
         yield bed
 
 

@@ -6,10 +6,30 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def dies_with_us() -> Callable[[], None]:
+    """What a child does before it becomes its program, so that the kernel kills it when we die, however we die."""
+    parent = os.getpid()
+
+    def bind() -> None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # we died before prctl took effect
+            os._exit(1)
+
+    return bind
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Server:
@@ -32,16 +52,15 @@ class Server:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        parent = os.getpid()
-
-        def die_with_the_driver() -> None:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # the driver died before prctl took effect
-                os._exit(1)
-
+        assert self._process is None or self._process.poll() is not None, f"{self.name} runs already"
         with open(self._folder / f"{self.name}.log", "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd=self._folder, preexec_fn=die_with_the_driver
+                self._command,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                preexec_fn=dies_with_us(),
+                process_group=0,  # because Ctrl-C in a terminal is meant for the command, not for its control plane
             )
 
     def stop(self) -> None:
