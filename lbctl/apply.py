@@ -24,6 +24,7 @@ from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
 from lbctl.sidebyside import side_by_side
 
+LACKS = frozenset({Reason.PoolExhausted, Reason.AddressInUse})  # refusals that end when somebody lets go
 SIDE_BY_SIDE = 8  # writes at once: more gains nothing against a control plane of two cores
 
 
@@ -76,10 +77,12 @@ def _node_addresses(nodes: Iterable[Mapping[str, Any]]) -> dict[Address, str]:
 
 @dataclass(slots=True)
 class Round:
-    """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed."""
+    """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed; whether it
+    `freed` an address, which may end a refusal."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
+    freed: bool = False
     pause: float = 0.0
 
 
@@ -107,10 +110,10 @@ class _Carrier:
         ready = [d for d in writing if not any(BlockId.of(a) in lost for a in d.claims)]
         self._again |= {d.service.key for d in writing} - {d.service.key for d in ready}
         after = self._publish(ready)
-        self._drop(ready, after)
+        freed = self._drop(ready, after) or any(BlockId.of(c.address) not in lost for c, _ in self._plan.orphans)
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
-        return Round(done, self._again, self._pause)
+        return Round(done, self._again, freed, self._pause)
 
     def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
         """The claims to write: those of this round's Services, and those that holders who are gone leave behind."""
@@ -191,9 +194,9 @@ class _Carrier:
         """Turned away before anything was done: to be planned again, once the API server has room."""
         self._pause = max(self._pause, full.retry_after or 1.0)
 
-    def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Mapping[str, Any]]) -> None:
+    def _drop(self, ready: Iterable[Decision], after: Mapping[Key, Mapping[str, Any]]) -> bool:
         """Drop what a move or a release leaves behind, where the answer to our own PATCH proves that no other can land
-        under the claim (rule 3)."""
+        under the claim (rule 3); returns whether anything was."""
         gone: list[Claim] = []
         for decision in ready:
             if not decision.drops or decision.service.key not in after:
@@ -206,6 +209,7 @@ class _Carrier:
                     gone.append(self._let_go(claim, holder, decision))
         dropped = {c.address for c in gone} - self._addresses_in(self._write(gone), gone)
         self._again |= {d.service.key for d in ready if not set(d.drops) <= dropped}
+        return bool(dropped)
 
     def _addresses_in(self, lost: set[BlockId], claims: Iterable[Claim]) -> set[Address]:
         return {c.address for c in claims if BlockId.of(c.address) in lost}
@@ -262,9 +266,12 @@ def _until_settled(
             results[key] = done.done.get(key) or replace(decision, action=Action.WAIT, reason=Reason.BeingAssigned)
         for key in (selected or frozenset()) - {d.service.key for d in planned.decisions}:
             results.pop(key, None)  # because it is gone, it waits for nothing
-        if not done.again or waited >= wait:
+        again = set(done.again)
+        if done.freed:  # a refusal may rest on what this run has just let go, and nobody else would look again
+            again |= {key for key, decision in results.items() if decision.reason in LACKS}
+        if not again or waited >= wait:
             return results
-        selected = frozenset(done.again)
+        selected = frozenset(again)
         step = max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000))
         sleep(step)
         waited, pause = waited + step, min(pause * 2, 1.0)

@@ -27,7 +27,8 @@ from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.pools import Pool, PoolFile
 from lbctl.services import Key
 from tests.property import world
-from tests.property.world import CUT, FRESH, NAME, Json, dump, load
+from tests.property.names import FRESH, FRESH_ATTEMPT, NAME
+from tests.property.world import CUT, Json, dump, load
 
 NOW = 1_000_000  # one moment for all: nothing may rest on clocks, and a write repeated is a write that changes nothing
 NEW_VERSION = re.compile(r"\^\d")
@@ -36,14 +37,21 @@ KEYS = (Key("d", "s0"), Key("d", "s1"))
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the processes run on: a pool's addresses, the Services' families, and how long a released address is kept
-    for its last holder's name."""
+    """What the processes run on: a pool's addresses, the Services' families (of the `second` one, if others), whether a
+    released address is kept for its last holder's name, what users may ask for, and whether Services are listed, and so
+    written, last one first."""
 
     addresses: tuple[str, ...]
     families: tuple[str, ...] = ("IPv4",)
     keep: bool = True
     asks: tuple[str, ...] = ()
+    backwards: bool = False
+    second: tuple[str, ...] = ()
     pools: PoolFile = field(init=False, compare=False)
+
+    def families_of(self, number: int) -> tuple[str, ...]:
+        """The families of s0 or s1."""
+        return self.second if number and self.second else self.families
 
     def __post_init__(self) -> None:
         every = AddressSet()
@@ -81,29 +89,36 @@ class Replay:
         """The next answer of the list, as the API would give it."""
         del params, content_type
         if path == "/api/v1/nodes":
-            return _listed([])
+            return Answer(listed([]), NOW)
         if not self._answers:
             raise _Pause(method, path, body)
-        code, _, rest = self._answers.pop(0).partition(" ")
-        if code == "lost":
-            raise errors.Unreachable("no answer")
-        if code != "200":
-            raise {"404": errors.NotFound, "409": errors.Conflict, "422": errors.Invalid}[code]("refused")
-        return self._good(method, path, rest)
-
-    def _good(self, method: str, path: str, rest: str) -> Answer:
-        if path == "/api/v1/services":
-            listed = enumerate(load(rest))
-            return _listed([world.service_object(n, s, self._setting.families) for n, s in listed if s is not None])
-        if method == "GET" and path.endswith("/configmaps"):
-            return _listed(world.blocks_object(rest))
-        if "/services/" in path:
-            return Answer(world.service_object(service_number(path), load(rest), self._setting.families), NOW)
-        return Answer(world.blocks_object(f"[{rest}]")[0], NOW)
+        return Answer(body_of(method, path, self._answers.pop(0), self._setting), NOW)
 
 
-def _listed(items: list[Json]) -> Answer:
-    return Answer({"items": items, "metadata": {"resourceVersion": "0"}}, NOW)
+def body_of(method: str, path: str, answer: str, setting: Setting) -> Json:
+    """The body of an answer (an HTTP status and, if that is 200, what it shows), or the error it is."""
+    code, _, shows = answer.partition(" ")
+    if code == "lost":
+        raise errors.Unreachable("no answer")
+    if code != "200":
+        raise {"404": errors.NotFound, "409": errors.Conflict, "422": errors.Invalid}[code]("refused")
+    if path == "/api/v1/services":
+        services = [_service(n, s, setting) for n, s in enumerate(load(shows)) if s is not None]
+        return listed(services[::-1] if setting.backwards else services)
+    if method == "GET" and path.endswith("/configmaps"):
+        return listed(world.blocks_object(shows))
+    if "/services/" in path:
+        return _service(service_number(path), load(shows), setting)
+    return world.blocks_object(f"[{shows}]")[0]
+
+
+def _service(number: int, service: world.Svc, setting: Setting) -> Json:
+    return world.service_object(number, service, setting.families_of(number))
+
+
+def listed(items: list[Json]) -> Json:
+    """A list as the API shows it."""
+    return {"items": items, "metadata": {"resourceVersion": "0"}}
 
 
 def service_number(path: str) -> int:
@@ -127,14 +142,22 @@ def _under_names_of_its_own(work: Callable[[str, Setting], str], process: str, s
 
 
 def foresee(process: str, setting: Setting) -> str:
-    """A process that has read all it reads, as the tree of what it will do; empty when that is nothing."""
+    """A process that has read all it reads, as the tree of what it will do; empty when that is nothing. One that reads
+    more, or whose PATCH may find another Service than it read, stays as it is."""
     return _under_names_of_its_own(_foreseen, process, setting)
 
 
 @lru_cache(maxsize=300_000)
 def _foreseen(process: str, setting: Setting) -> str:
-    tree = _tree(process, setting, 0)
+    try:
+        tree = _tree(process, setting, 0)
+    except _NotForeseenError:
+        return process
     return dump(tree) if tree else ""
+
+
+class _NotForeseenError(Exception):
+    """What a process does depends on more than the outcome of its writes."""
 
 
 def _tree(process: str, setting: Setting, depth: int) -> list[Any]:
@@ -147,15 +170,19 @@ def _tree(process: str, setting: Setting, depth: int) -> list[Any]:
         return []
     method, path, text = request.split(CUT)
     body = load(text)
+    if method == "GET":
+        raise _NotForeseenError(request)
     if method == "PATCH":
+        if "resourceVersion" not in body["metadata"]:
+            raise _NotForeseenError(request)
         services, code = world.patch_status(process.split(CUT)[3].partition(" ")[2], service_number(path), body)
-        granted = dump(load(services)[service_number(path)])
+        granted = dump(load(services)[service_number(path)]) if code == 200 else ""
         others = ["404", "409", "lost"]
     else:
         granted, code = dump([body["metadata"]["name"], FRESH, body["data"]["claims"]]), 200
         others = ["409"]
-    if method == "GET" or code != 200:
-        raise ValueError(f"not to be foreseen: {request}")
+    if code != 200:
+        raise _NotForeseenError(request)
     answers = [f"200 {granted.replace(FRESH, f'^{depth}')}", *others]
     return [request, {a.split()[0]: [a, _tree(f"{process}{CUT}{a}", setting, depth + 1)] for a in answers}]
 
@@ -180,12 +207,12 @@ def _advance(process: str, setting: Setting) -> str:
     kube = Kube(cast("KubeTransport", Replay(answers, setting)))
     cluster = Cluster(kube, "x", workers=1, name_attempt=lambda: attempt)
     try:
-        command, _, which = operation.partition(" ")
+        command, *flags, which = operation.split()
         named = None if which == "--all" else frozenset({KEYS[int(which)]})
         if command == "assign":
             apply.assign(cluster, setting.pools, named, wait=0)
         else:
-            apply.release(cluster, named or frozenset(), wait=0)
+            apply.release(cluster, named or frozenset(), at_once="--now" in flags, wait=0)
     except _Pause as pause:
         return pause.request
     except ClusterError:
@@ -201,4 +228,4 @@ def forget() -> None:
 
 def begin(operation: str) -> str:
     """A process that has asked nothing yet."""
-    return f"{operation}{CUT}~997"
+    return f"{operation}{CUT}{FRESH_ATTEMPT}"

@@ -6,60 +6,56 @@ and one that meets its cap before it has seen everything fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from lbctl import planner
-from tests.property.process import Setting, forget
-from tests.property.rules import SWITCHES
-from tests.property.search import Bounds, Found, State, search, twice, unclaimed
+from tests.property.process import Setting
+from tests.property.search import Bounds, Search, twice, unclaimed
+from tests.property.settings import ALL, APART, ASSIGN, DUAL, EACH, FORGETFUL, MIXED, NOW, ONE, TWO, searched
 
-A, B, OTHER_BLOCK, SIX = "192.0.2.1", "192.0.2.2", "192.0.2.65", "2001:db8::1"
-ONE = Setting((A,))
-FORGETFUL = Setting((A,), keep=False)
-DUAL = Setting((A, SIX), families=("IPv4", "IPv6"))
-TWO = Setting((A, B), asks=(A, B))
-APART = Setting((A, OTHER_BLOCK), asks=(A, OTHER_BLOCK))
+pytestmark = pytest.mark.usefixtures("nobody_waits")
+
+MOST = 3_000_000  # states at most: what a machine of 2 GiB has room for
+
+SECONDS = {
+    "two moves of the world": (ONE, Bounds(2)),
+    "a PATCH that lands late, and a move": (ONE, Bounds(1, late=1)),
+    "deleted and created again, nothing kept for its name": (FORGETFUL, Bounds(2, operations=ASSIGN)),
+    "addresses freed at once": (ONE, Bounds(2, operations=NOW)),
+    "all Services in one run": (ONE, Bounds(2, operations=ALL)),
+    "all Services in one run, a PATCH that lands late": (TWO, Bounds(1, late=1, operations=("assign --all",))),
+    "asks that change within a block": (TWO, Bounds(1, operations=ASSIGN)),
+    "asks that change between blocks": (APART, Bounds(1, operations=("assign --all", "assign 1"))),
+    "dual-stack over two blocks": (DUAL, Bounds(1, operations=ASSIGN)),
+    "dual-stack beside single-stack": (MIXED, Bounds(0, operations=EACH)),
+    "answers of claim writes lost": (ONE, Bounds(0, shaky=True)),
+    "resourceVersions that come back": (ONE, Bounds(1, operations=ASSIGN, repeats=True)),
+}
+
+MINUTES = {
+    "three moves of the world": (ONE, Bounds(3)),
+}
 
 
-@pytest.fixture(autouse=True)
-def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A claim is finished by anybody at once: the 5 s that others leave it alone are manners, not safety."""
-    monkeypatch.setattr(planner, "YOUNG", 0)
-    forget()
-    yield
-    forget()
-
-
-def _searched(setting: Setting, bounds: Bounds, cap: int, *wrong: Callable[[State], str]) -> Found:
-    found = search(setting, bounds, cap, *wrong)
-    print(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{', CUT' if found.cut else ''}")
-    return found
-
-
-def _holds(setting: Setting, bounds: Bounds, cap: int) -> None:
-    found = _searched(setting, bounds, cap, twice, unclaimed)
+def _holds(setting: Setting, bounds: Bounds) -> None:
+    found = searched(Search(setting, bounds), setting, bounds, MOST, twice, unclaimed)
     assert not found.violation, "\n".join((found.violation, *found.path))
     assert not found.cut, f"not everything was seen: {found.states} states are the cap"
 
 
-@pytest.mark.parametrize(
-    ("setting", "bounds"),
-    [
-        pytest.param(ONE, Bounds(moves=2), id="one address, two moves of the world"),
-        pytest.param(ONE, Bounds(moves=1, late=1), id="one address, a PATCH that lands late"),
-    ],
-)
+@pytest.mark.parametrize(("setting", "bounds"), SECONDS.values(), ids=SECONDS)
 def test_no_interleaving_shows_an_address_twice(setting: Setting, bounds: Bounds) -> None:
     """Promise 1, within bounds that take seconds."""
-    _holds(setting, bounds, cap=1_000_000)
+    _holds(setting, bounds)
 
 
-@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.__name__)
-def test_each_rule_is_needed(switch: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any one rule the search finds a double assignment: so it would see one."""
-    switch(monkeypatch)
-    found = _searched(ONE, Bounds(moves=0, shaky=True), 1_000_000, twice)
-    print(*found.path, sep="\n  ")
-    assert found.violation, f"{switch.__doc__} Yet nothing was found in {found.states} states"
+@pytest.mark.long
+@pytest.mark.parametrize(("setting", "bounds"), MINUTES.values(), ids=MINUTES)
+def test_no_interleaving_shows_an_address_twice_further_on(setting: Setting, bounds: Bounds) -> None:
+    """Promise 1, within bounds that take minutes."""
+    _holds(setting, bounds)
+
+
+def test_a_search_cut_short_has_shown_nothing() -> None:
+    """A cap that is met is a failure, never a pass."""
+    found = Search(ONE, Bounds(0)).run(100, twice)
+    assert found.cut

@@ -1,23 +1,20 @@
 """A cluster of two Services as one line of text, and the API server's rules for changing it.
 
-The world is text so that a whole state is hashed, compared and renamed at the speed of `re` and `hash`. What the API
-server makes up (uids, resourceVersions) and what lbctl makes up (attempts) are names `~0`, `~1`, …: only their equality
-ever matters, so two states that differ in names alone are one. As the real API server does, a write that changes
-nothing keeps the resourceVersion; a Service that ceases to be a LoadBalancer loses its addresses at once.
+The world is text, its uids, resourceVersions and attempts being names (see names.py), so that two states that differ
+in names alone are one. As the real API server does, a write that changes nothing keeps the resourceVersion; a Service
+that ceases to be a LoadBalancer loses its addresses at once.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from lbctl.claims import NAMESPACE, BlockId
+from lbctl.claims import NAMESPACE
+from tests.property.names import FRESH, FRESH_UID
 
-NAME = re.compile(r"~\d+")
-FRESH = "~999"  # a name nobody bears yet; renaming gives it the next number
 CUT = "\x1f"  # between the parts of a text
 
 Json = Any
@@ -32,12 +29,6 @@ def load(text: str) -> Json:
 def dump(value: Json) -> str:
     """JSON without blanks."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def renamed(text: str) -> str:
-    """The text with its names numbered in the order they occur."""
-    names: dict[str, str] = {}
-    return NAME.sub(lambda m: names.setdefault(m[0], f"~{len(names)}"), text)
 
 
 # A Service is null or [uid, resourceVersion, is a LoadBalancer, address asked for, addresses shown, condition].
@@ -65,17 +56,24 @@ def service_object(number: int, service: Svc, families: tuple[str, ...]) -> Json
     }
 
 
-def moves(services: str, asks: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """What users may do to the Services: (what, the Services afterwards)."""
+START = dump([["~0", "~1", True, "", [], None], ["~2", "~3", True, "", [], None]])
+
+
+def moves(services: str, asks: tuple[str, ...], repeats: bool = False) -> Iterator[tuple[str, str]]:
+    """What users may do to the Services: (what, the Services afterwards). `repeats`: an older etcd may have been
+    restored, so that a Service created again may bear the resourceVersion of the one before it."""
     now = load(services)
     for number, service in enumerate(now):
+        if service is not None and repeats:
+            again = [FRESH_UID, service[1], True, "", [], None]
+            yield f"replace s{number}", dump([again if n == number else s for n, s in enumerate(now)])
         for what, new in _moves_of(service, asks):
             yield f"{what} s{number}", dump([new if n == number else s for n, s in enumerate(now)])
 
 
 def _moves_of(service: Svc | None, asks: tuple[str, ...]) -> Iterator[tuple[str, Svc | None]]:
     if service is None:
-        yield "create", ["~998", FRESH, True, "", [], None]
+        yield "create", [FRESH_UID, FRESH, True, "", [], None]
         return
     uid, _, is_lb, ask, shown, condition = service
     yield "delete", None
@@ -134,14 +132,6 @@ def write_block(ledger: str, method: str, body: Json) -> tuple[str, int]:
         return ledger, 200
     now[name] = [name, FRESH, claims]
     return dump([now[n] for n in sorted(now)]), 200
-
-
-@lru_cache(maxsize=50_000)
-def block_name(address: str) -> str:
-    """The ConfigMap that an address's claim stands in."""
-    from lbctl.addresses import parse_address
-
-    return BlockId.of(parse_address(address)).name
 
 
 @lru_cache(maxsize=50_000)

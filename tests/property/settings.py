@@ -1,0 +1,33 @@
+"""What is searched: pools and Services, and the two kinds of operation that most searches mix."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.property.process import Setting
+from tests.property.search import Bounds, Found, Search
+
+A, B, OTHER_BLOCK, SIX = "192.0.2.1", "192.0.2.2", "192.0.2.65", "2001:db8::1"
+
+ONE = Setting((A,))
+FORGETFUL = Setting((A,), keep=False)
+TWO = Setting((A, B), asks=(A, B))
+APART = Setting((A, OTHER_BLOCK), asks=(A, OTHER_BLOCK))
+DUAL = Setting((A, SIX), families=("IPv4", "IPv6"))
+MIXED = Setting((A, SIX), families=("IPv4", "IPv6"), second=("IPv4",))
+
+EACH = ("assign 0", "assign 1", "release 0", "release 1")
+ASSIGN = ("assign 0", "assign 1")
+NOW = ("assign 0", "assign 1", "release --now 0", "release --now 1")
+ALL = ("assign --all", "release 0")
+
+
+def searched(search: Search, setting: Setting, bounds: Bounds, cap: int, *wrong: Callable[[str, str], str]) -> Found:
+    """Search, and print the bounds and what was seen within them."""
+    began = time.monotonic()
+    found = search.run(cap, *wrong)
+    end = ", CUT" if found.cut else f", violated in {len(found.path)} steps" if found.violation else ""
+    seconds = time.monotonic() - began
+    print(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{end} ({seconds:.1f} s)")
+    return found
