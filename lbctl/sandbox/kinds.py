@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbctl.sandbox.schema import (
     ANYTHING,
+    BASE64,
     FLAG,
     FLAG_KEPT,
     INT,
@@ -144,7 +145,7 @@ SERVICE = _kind(
     ),
 )
 
-CONFIG_MAP = _kind("ConfigMap", immutable=FLAG_KEPT, data=Map(), binaryData=Map())
+CONFIG_MAP = _kind("ConfigMap", immutable=FLAG_KEPT, data=Map(), binaryData=Map(BASE64))
 
 NAMESPACE = _kind(
     "Namespace",

@@ -21,7 +21,10 @@ WATCH_SECONDS = 1800.0  # how long a watch lasts that names no end
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a list or watch asks for. `version` is "" for now, "0" for whatever is at hand."""
+    """What a list or watch asks for. `version` is "" for now, "0" for whatever is at hand.
+
+    `bookmark`: a watch is to say when it has told what was there.
+    """
 
     namespace: str
     matches: Callable[[Object], bool]
@@ -31,6 +34,7 @@ class Query:
     limit: int
     after: str
     seconds: float
+    bookmark: bool
 
     @classmethod
     def of(cls, resource: Resource, namespace: str, name: str, params: Mapping[str, str]) -> Query:
@@ -53,6 +57,7 @@ class Query:
             _number(params.get("limit") or "0"),
             params.get("continue", ""),
             float(_number(params.get("timeoutSeconds") or "0")) or WATCH_SECONDS,
+            params.get("sendInitialEvents") == "true",
         )
 
 

@@ -15,6 +15,7 @@ Object = dict[str, Any]
 TYPES: dict[str, Object] = {
     "int32": {"type": "integer", "format": "int32"},
     "int64": {"type": "integer", "format": "int64"},
+    "bytes": {"type": "string", "format": "byte"},
     "bool": {"type": "boolean"},
     "Time": {"type": "string", "format": "date-time"},
     "MicroTime": {"type": "string", "format": "date-time"},

@@ -90,15 +90,15 @@ def strategic_patch(original: Object, body: bytes, shape: Struct) -> Object:
     try:
         return _map(copy.deepcopy(original), patch, shape)
     except _BadPatch as bad:
-        if not bad.unprocessable:
-            raise bad_request(str(bad)) from bad
-        raise unprocessable("", "", [invalid("patch", _shown(patch), str(bad))]) from bad
+        if bad.code == 422:
+            raise unprocessable("", "", [invalid("patch", _shown(patch), str(bad))]) from bad
+        raise (bad_request(str(bad)) if bad.code == 400 else Refusal(500, "", str(bad))) from bad
 
 
 class _BadPatch(Exception):
-    def __init__(self, message: str, unprocessable: bool = False) -> None:
+    def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.unprocessable = unprocessable
+        self.code = code
 
 
 def _map(original: Object, patch: Object, shape: Shape) -> Object:
@@ -140,7 +140,7 @@ def _one(old: Any, value: Any, shape: Shape) -> Any:
         if shape.merge:
             return _list(old, value, shape)
     if isinstance(shape, Many) and not isinstance(value, list):
-        raise _BadPatch(f"cannot restore slice from {_go(value)}", unprocessable=True)
+        raise _BadPatch(f"cannot restore slice from {_go(value)}", 422)
     return _plain(value)
 
 
@@ -153,7 +153,7 @@ def _marked(patch: Object) -> Object:
         return {key: value for key, value in patch.items() if key != MARK}
     if patch[MARK] == "delete":
         return {}
-    raise _BadPatch(f"unknown patch type: {patch[MARK]}")
+    raise _BadPatch(f"unknown patch type: {patch[MARK]}", 500)
 
 
 def _retain(original: Object, patch: Object) -> None:
@@ -162,7 +162,7 @@ def _retain(original: Object, patch: Object) -> None:
     kept = patch[RETAIN]
     plain = {key for key, value in patch.items() if value is not None and not key.startswith("$")}
     if not isinstance(kept, list) or not plain <= set(kept):
-        raise _BadPatch("invalid patch format of retainKeys")
+        raise _BadPatch("invalid patch format of retainKeys", 400)
     for key in [key for key in original if key not in kept]:
         del original[key]
 
@@ -183,7 +183,7 @@ def _list(old: list[Any], patch: list[Any], shape: Many) -> list[Any]:
     merged, ours = list(old), []
     for one in patch:
         if not isinstance(one, dict) or key not in one:
-            raise _BadPatch(f"map: {_shown(one)} does not contain declared merge key: {key}")
+            raise _BadPatch(f"map: {_shown(one)} does not contain declared merge key: {key}", 500)
         if one.get(MARK) == "delete":
             merged = [item for item in merged if item.get(key) != one[key]]
             continue

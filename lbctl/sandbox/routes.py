@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from lbctl.sandbox.bodies import Write, unsupported_media, unsupported_patch
+from lbctl.sandbox import protobuf
+from lbctl.sandbox.bodies import Write, head, unsupported_media, unsupported_patch
 from lbctl.sandbox.lists import Event, Query, events, listed, too_old
 from lbctl.sandbox.patches import PATCHES, parsed
 from lbctl.sandbox.refusals import Object, no_such_resource, wrong_method
@@ -110,13 +111,20 @@ def _collection(registry: Registry, ask: Ask, where: Target) -> Answer | Watchin
         return Answer(200, view.many(found, registry.clock()))
     if ask.method == "POST" and (where.namespace or not resource.namespaced):
         write = ask.write()
-        if ask.content_type != "application/json":
-            raise unsupported_media()
-        made = registry.create(resource, where.namespace, ask.body, write)
+        made = registry.create(resource, where.namespace, _body(ask, resource), write)
         return Answer(201, view.one(made, registry.clock()), write.warnings)
     if ask.method == "DELETE" and resource.name != "namespaces" and (where.namespace or not resource.namespaced):
         return _delete_all(registry, ask, where, view)
     raise wrong_method()
+
+
+def _body(ask: Ask, resource: Resource) -> bytes:
+    """The body as JSON. Raises Refusal (400, 415)."""
+    if ask.content_type == protobuf.MEDIA_TYPE and resource.kind in protobuf.NUMBERS:
+        return protobuf.as_json(ask.body, resource.shape)
+    if ask.content_type != "application/json":
+        raise unsupported_media()
+    return ask.body
 
 
 def _delete_all(registry: Registry, ask: Ask, where: Target, view: View) -> Answer:
@@ -138,9 +146,7 @@ def _object(registry: Registry, ask: Ask, where: Target) -> Answer | Watching:
     if ask.method == "GET":
         return Answer(200, view.one(registry.get(resource, where.key), registry.clock()))
     if ask.method == "PUT":
-        if ask.content_type != "application/json":
-            raise unsupported_media()
-        stored, new = registry.replace(resource, where.key, ask.body, write, where.subresource)
+        stored, new = registry.replace(resource, where.key, _body(ask, resource), write, where.subresource)
         return Answer(201 if new else 200, view.one(stored, registry.clock()), write.warnings)
     if ask.method == "PATCH":
         if ask.content_type not in PATCHES:
@@ -175,7 +181,7 @@ def _watch(registry: Registry, view: View, query: Query) -> Watching:
     store, shelf = registry.store, registry.store.shelf(view.resource.name)
     watching = Watching(registry, view, query)
     with store.lock:
-        if query.version not in ("", "0"):
+        if query.version not in ("", "0") and not query.bookmark:
             watching.seen = int(query.version)
             try:
                 shelf.since(watching.seen)
@@ -185,7 +191,16 @@ def _watch(registry: Registry, view: View, query: Query) -> Watching:
         watching.seen = store.version
         there = [one for _, one in shelf.all(query.namespace) if query.matches(one.object)]
     watching.pending = [Event("ADDED", one) for one in there]
+    if query.bookmark:
+        watching.pending.append(_all_told(view.resource, store.version))
     return watching
+
+
+def _all_told(resource: Resource, version: int) -> Event:
+    """The bookmark that ends what was there when a watch with sendInitialEvents began (KEP-3157)."""
+    notes = {"k8s.io/initial-events-end": "true"}
+    meta = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": notes}
+    return Event("BOOKMARK", Stored({**head(resource), "metadata": meta}, version))
 
 
 @dataclass(slots=True)

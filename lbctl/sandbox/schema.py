@@ -67,6 +67,7 @@ class Anything:
 Shape = Scalar | Struct | Map | Many | Anything
 
 TEXT = Scalar()
+BASE64 = Scalar("bytes")
 TEXT_KEPT = Scalar(keep=True)
 TEXT_ALWAYS = Scalar(keep=True, always=True)
 INT = Scalar("int32")
@@ -170,7 +171,7 @@ def _json_type(value: object) -> str:
 
 
 EMPTY: Mapping[str, object] = {"string": "", "int32": 0, "int64": 0, "bool": False, "IntOrString": 0}
-PYTHON: Mapping[str, type] = {"string": str, "int32": int, "int64": int, "bool": bool}
+PYTHON: Mapping[str, type] = {"string": str, "bytes": str, "int32": int, "int64": int, "bool": bool}
 
 
 def _scalar(shape: Scalar, value: object, at: str) -> Any:

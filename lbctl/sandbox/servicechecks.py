@@ -238,8 +238,14 @@ def _node_ports(spec: Object) -> Iterator[Cause]:
     pairs: set[tuple[str, int]] = set()
     for index, port in enumerate(spec.get("ports") or ()):
         if (port["protocol"], port["port"]) in pairs:
-            yield duplicate(f"spec.ports[{index}]", {"port": port["port"], "protocol": port["protocol"]})
+            yield duplicate(f"spec.ports[{index}]", _shown(port))
         pairs.add((port["protocol"], port["port"]))
+
+
+def _shown(port: Object) -> Object:
+    """A port's number and protocol, as the API server shows them."""
+    known = {"Name": "", "Protocol": port["protocol"], "AppProtocol": None, "Port": port["port"]}
+    return {**known, "TargetPort": 0, "NodePort": 0}
 
 
 def _balancer(spec: Object) -> Iterator[Cause]:
@@ -319,6 +325,8 @@ def _ingress(entry: Object, at: str, before: set[str | None]) -> Iterator[Cause]
         yield invalid(f"{at}.ip", ip, wrong)
     if mode is not None and not ip:
         yield forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set")
+    elif mode is None and ip:
+        yield required(f"{at}.ipMode", "must be specified when `ip` is set")
     elif mode is not None and mode not in IP_MODES:
         yield unsupported(f"{at}.ipMode", mode, IP_MODES)
     if host and (wrong := dns_subdomain(host)):
