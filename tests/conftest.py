@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.testbed.driver import Bed
+from tests.testbed.borrowed import KUBECONFIG, Borrowed
+from tests.testbed.driver import Bed, Hand
 
 T = TypeVar("T")
 
@@ -30,13 +31,14 @@ def started(bed: Callable[[], AbstractContextManager[T]], environ: Mapping[str, 
 
 
 @pytest.fixture(scope="session")
-def _bed() -> Iterator[Bed]:
-    with started(Bed) as bed:
+def _bed() -> Iterator[Hand]:
+    lent = os.environ.get(KUBECONFIG)
+    with Borrowed(lent) if lent else started(Bed) as bed:
         yield bed
 
 
 @pytest.fixture
-def bed(_bed: Bed) -> Bed:
-    """The control plane, swept."""
+def bed(_bed: Hand) -> Hand:
+    """The control plane, swept; or the cluster that LBCTL_TEST_KUBECONFIG names."""
     _bed.wipe()
     return _bed

@@ -148,6 +148,9 @@ def _id_token(place: Place) -> str:
     return str((provider.get("config") or {}).get("id-token") or "")
 
 
+AS = frozenset({"as", "as-uid", "as-groups", "as-user-extra"})  # a user's keys that are no credentials
+
+
 def _impersonation(place: Place) -> tuple[tuple[str, str], ...]:
     """The headers for the kubeconfig's `as`, `as-uid`, `as-groups` and `as-user-extra`: to pass over them would be to
     act with rights that the user has laid down."""
@@ -200,7 +203,7 @@ def _client(place: Place, user: Mapping[str, Any]) -> Any:
         made = client.ApiClient(configuration)
     except (config.ConfigException, OSError, ValueError) as bad:
         raise ClusterError(f"{place.who} cannot log in: {bad}", hint=f"{place.kubectl} config view --minify") from bad
-    if user and not (configuration.api_key or configuration.cert_file):
+    if not AS.issuperset(user) and not (configuration.api_key or configuration.cert_file):
         raise ClusterError(f"{place.who} has no credentials that are complete", hint=f"{place.kubectl} config view")
     if configuration.cert_file:
         _check_pair(place, configuration.cert_file, configuration.key_file)

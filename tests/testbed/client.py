@@ -21,12 +21,12 @@ Object = dict[str, Any]
 
 
 class Client:
-    """A client as one user; `certificate` is the file of the CA."""
+    """A client as one user; `certificate` is the file of the CA. An http URL (`kubectl proxy`) needs neither."""
 
-    def __init__(self, url: str, certificate: str, token: str) -> None:
+    def __init__(self, url: str, certificate: str = "", token: str = "") -> None:
         self._address = urlsplit(url)
-        self._tls = ssl.create_default_context(cafile=certificate)
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._tls = ssl.create_default_context(cafile=certificate) if certificate else None
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Object]:
         """One request; the status and the object it is answered with."""
@@ -77,11 +77,13 @@ class Client:
         connection.request("GET", path + query, headers=self._headers)
         return Watch(connection, connection.getresponse())
 
-    def _connection(self) -> http.client.HTTPSConnection:
+    def _connection(self) -> http.client.HTTPConnection:
         host, port = self._address.hostname or "", self._address.port
+        if self._tls is None:
+            return http.client.HTTPConnection(host, port, timeout=120)
         return http.client.HTTPSConnection(host, port, context=self._tls, timeout=120)
 
-    def _exchange(self, connection: http.client.HTTPSConnection, request: Request) -> tuple[int, bytes]:
+    def _exchange(self, connection: http.client.HTTPConnection, request: Request) -> tuple[int, bytes]:
         method, path, body = request
         kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
         connection.request(method, path, body, {**self._headers, "Content-Type": kind})
@@ -92,7 +94,7 @@ class Client:
 class Watch:
     """The events of one watch, in the API server's order, gathered by a thread until it is stopped."""
 
-    def __init__(self, connection: http.client.HTTPSConnection, answer: http.client.HTTPResponse) -> None:
+    def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
         self._connection = connection
         self._answer = answer
         self._lines: list[bytes] = []

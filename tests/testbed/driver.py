@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 RBAC = ROOT / "examples" / "kubernetes" / "rbac.yaml"
 USERS = ("admin", "lbctl")  # cluster-admin, and the least Role; each one's token is its name
 SERVICES = "/api/v1/namespaces/default/services"
+OURS = "lbctl-test"  # the label of what tests made
 CLAIMS = "/api/v1/namespaces/lbctl-system/configmaps"
 
 
@@ -43,12 +44,74 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-class Bed:
+class Hand:
+    """What tests do to a cluster, whoever started it: kubectl and the API as cluster-admin, lbctl as the least Role."""
+
+    kubectl_path: Path
+    kubeconfig: Path
+
+    @property
+    def admin(self) -> Client:
+        """The API as cluster-admin."""
+        raise NotImplementedError
+
+    def kubectl(self, *args: str, stdin: str = "") -> str:
+        """Run kubectl as cluster-admin; its stdout."""
+        command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", *args]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+    def lbctl(self, *words: str, kubeconfig: Path | None = None) -> subprocess.Popen[str]:
+        """Start the installed lbctl as the least Role; both its outputs are pipes."""
+        command = [str(Path(sys.executable).parent / "lbctl"), *words, "--context=lbctl"]
+        env = {**os.environ, "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *words: str, kubeconfig: Path | None = None) -> tuple[str, str, int]:
+        """Run lbctl to its end: stdout, stderr, exit code."""
+        child = self.lbctl(*words, kubeconfig=kubeconfig)
+        out, err = child.communicate(timeout=300)
+        return out, err, child.returncode
+
+    def get(self, *args: str) -> dict[str, Any]:
+        """An object as kubectl gets it."""
+        return dict(json.loads(self.kubectl("get", *args, "-o", "json")))
+
+    def shown(self) -> dict[str, list[str]]:
+        """The addresses that each LoadBalancer Service of the namespace default shows."""
+        items = [i for i in self.admin.get(SERVICES)["items"] if i["spec"]["type"] == "LoadBalancer"]
+        return {i["metadata"]["name"]: addresses(i) for i in items}
+
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """Every claim of the ledger by its address."""
+        blocks = self.admin.get(CLAIMS)["items"]
+        lines = (line for b in blocks for line in b.get("data", {}).get("claims", "").splitlines())
+        return {claim["ip"]: claim for claim in map(json.loads, lines)}
+
+    def held(self) -> dict[str, list[str]]:
+        """The addresses that the ledger says each Service of the namespace default holds."""
+        found: dict[str, list[str]] = {}
+        for address, claim in self.claims().items():
+            for holder in claim.get("holders", ()):
+                found.setdefault(holder["svc"].removeprefix("default/"), []).append(address)
+        return found
+
+    def wipe(self) -> None:
+        """Delete every Service of the namespace default but the API's own, and the ledger."""
+        names = [i["metadata"]["name"] for i in self.admin.get(SERVICES)["items"]]
+        self.admin.send([("DELETE", f"{SERVICES}/{name}", None) for name in names if name != "kubernetes"])
+        blocks = [i["metadata"]["name"] for i in self.admin.get(CLAIMS)["items"]]
+        self.admin.send([("DELETE", f"{CLAIMS}/{name}", None) for name in blocks])
+
+
+class Bed(Hand):
     """One control plane; use it as a context manager."""
 
     def __init__(self) -> None:
         self.dir = Path(tempfile.mkdtemp(prefix="lbctl-bed-"))
         self.bin = binary().parent
+        self.kubectl_path = self.bin / "kubectl"
         self.url = f"https://127.0.0.1:{free_port()}"
         self.certificate = self.dir / "certs" / "apiserver.crt"
         self.kubeconfig = self.dir / "kubeconfig"
@@ -183,57 +246,7 @@ class Bed:
 
     @property
     def admin(self) -> Client:
-        """The API as cluster-admin."""
         return Client(self.url, str(self.certificate), "admin")
-
-    def kubectl(self, *args: str, stdin: str = "") -> str:
-        """Run kubectl as cluster-admin; its stdout."""
-        command = [str(self.bin / "kubectl"), f"--kubeconfig={self.kubeconfig}", *args]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
-        return done.stdout
-
-    def lbctl(self, *words: str, kubeconfig: Path | None = None) -> subprocess.Popen[str]:
-        """Start the installed lbctl as the least Role; both its outputs are pipes."""
-        command = [str(Path(sys.executable).parent / "lbctl"), *words, "--context=lbctl"]
-        env = {**os.environ, "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def run(self, *words: str, kubeconfig: Path | None = None) -> tuple[str, str, int]:
-        """Run lbctl to its end: stdout, stderr, exit code."""
-        child = self.lbctl(*words, kubeconfig=kubeconfig)
-        out, err = child.communicate(timeout=300)
-        return out, err, child.returncode
-
-    def get(self, *args: str) -> dict[str, Any]:
-        """An object as kubectl gets it."""
-        return dict(json.loads(self.kubectl("get", *args, "-o", "json")))
-
-    def shown(self) -> dict[str, list[str]]:
-        """The addresses that each LoadBalancer Service of the namespace default shows."""
-        items = [i for i in self.admin.get(SERVICES)["items"] if i["spec"]["type"] == "LoadBalancer"]
-        return {i["metadata"]["name"]: addresses(i) for i in items}
-
-    def claims(self) -> dict[str, dict[str, Any]]:
-        """Every claim of the ledger by its address."""
-        blocks = self.admin.get(CLAIMS)["items"]
-        lines = (line for b in blocks for line in b.get("data", {}).get("claims", "").splitlines())
-        return {claim["ip"]: claim for claim in map(json.loads, lines)}
-
-    def held(self) -> dict[str, list[str]]:
-        """The addresses that the ledger says each Service of the namespace default holds."""
-        found: dict[str, list[str]] = {}
-        for address, claim in self.claims().items():
-            for holder in claim.get("holders", ()):
-                found.setdefault(holder["svc"].removeprefix("default/"), []).append(address)
-        return found
-
-    def wipe(self) -> None:
-        """Delete every Service of the namespace default but the API's own, and the ledger."""
-        names = [i["metadata"]["name"] for i in self.admin.get(SERVICES)["items"]]
-        self.admin.send([("DELETE", f"{SERVICES}/{name}", None) for name in names if name != "kubernetes"])
-        blocks = [i["metadata"]["name"] for i in self.admin.get(CLAIMS)["items"]]
-        self.admin.send([("DELETE", f"{CLAIMS}/{name}", None) for name in blocks])
 
 
 def addresses(service: dict[str, Any]) -> list[str]:
@@ -249,7 +262,7 @@ def service(name: str, *, ask: str = "", kind: str = "LoadBalancer", families: t
     if families:
         spec |= {"ipFamilies": list(families), "ipFamilyPolicy": "RequireDualStack"}
     notes = {"lbctl/addresses": ask} if ask else {}
-    meta = {"name": name, "namespace": "default", "annotations": notes}
+    meta = {"name": name, "namespace": "default", "annotations": notes, "labels": {OURS: "yes"}}
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
 
 

@@ -207,6 +207,15 @@ def test_impersonation_of_the_kubeconfig_is_kept(tmp_path: Path) -> None:
     assert sent == {"user": "viewer", "uid": "7", "group": "a, b", "extra-x%2fy": "z"}
 
 
+def test_impersonation_needs_no_credentials_of_its_own(tmp_path: Path) -> None:
+    """Behind `kubectl proxy`, which logs in for others, `as` alone is a user that is complete."""
+    with loopback(empty_list()) as server:
+        path = kubeconfig(tmp_path / "config", server.url, user={"as": "jane"})
+        Kube(connect(str(path))).list_nodes()
+    assert server.asked[0].headers["impersonate-user"] == "jane"
+    assert "authorization" not in server.asked[0].headers
+
+
 @pytest.mark.parametrize(
     ("user", "sentence"),
     [
