@@ -1,0 +1,123 @@
+"""What somebody at a terminal sees: a question before anything is done, advice, a bar; and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.conftest import Desk
+from tests.cli.terminal import LBCTL, environment
+from tests.testbed.driver import SERVICES, Bed, service
+
+HINT = (
+    "hint: the LAN finds an address only once something answers for it; on one node: "
+    "ip address add 192.0.2.200/32 dev eth0\n"
+)
+
+
+def test_assign_without_a_name_shows_what_it_would_do_and_asks(desk: Desk) -> None:
+    """Nothing is done before somebody says yes; then what was shown is done."""
+    desk.create("web")
+    shown = "default/web 192.0.2.200 (Assigned) (not yet)\nassign this? [y/N] "
+    seen, code = desk.at_terminal("assign", typed="n\n")
+    assert (seen.replace("n\n", "", 1), code) == (shown, 0)
+    assert desk.shown() == {"web": []}
+    seen, code = desk.at_terminal("assign", typed="y\n")
+    assert (seen.replace("y\n", "", 1), code) == (f"{shown}default/web 192.0.2.200 (Assigned)\n{HINT}", 0)
+    assert desk.shown() == {"web": ["192.0.2.200"]}
+
+
+def test_assign_without_a_name_away_from_a_terminal_is_a_usage_error(desk: Desk) -> None:
+    """A script says what it means; with -y it has said so."""
+    desk.create("web")
+    said = "error: say which Services: names, or --all\nhint: lbctl assign NAMESPACE/NAME, or lbctl assign --all\n"
+    assert desk.run("assign") == ("", said, 2)
+    assert desk.run("assign", "-y") == ("default/web 192.0.2.200 (Assigned)\n", "", 0)
+
+
+def test_nothing_to_assign_asks_nothing(desk: Desk) -> None:
+    """There is no question without something to say yes to."""
+    assert desk.at_terminal("assign") == ("nothing to assign\n", 0)
+
+
+def test_quiet_leaves_out_advice(desk: Desk) -> None:
+    """-q says nothing on stderr but errors."""
+    desk.create("web")
+    assert desk.at_terminal("assign", "web", "-q") == ("default/web 192.0.2.200 (Assigned)\n", 0)
+
+
+def test_a_bulk_assign_shows_a_bar(desk: Desk) -> None:
+    """More than a screenful is counted while it is done, and the bar is gone afterwards."""
+    desk.pools.write_text("pools:\n- name: bulk\n  addresses: [198.18.0.0/20]\n")
+    desk.api.send([("POST", SERVICES, json.dumps(service(f"s{n:03}")).encode()) for n in range(150)])
+    seen, code = desk.at_terminal("assign", "--all")
+    assert code == 0
+    assert "assigning" in seen
+    assert "/150" in seen
+    assert seen.count("(Assigned)\n") == 150
+    assert "assigning" not in desk.run("assign", "--all")[1]
+
+
+def test_colour_is_for_terminals_that_want_it(desk: Desk) -> None:
+    """Neither a pipe nor NO_COLOR (no-color.org) gets escape sequences."""
+    desk.create("web")
+    assert "\x1b[33m<pending>\x1b[0m" in desk.at_terminal("list")[0]
+    assert "\x1b" not in desk.at_terminal("list", NO_COLOR="1")[0]
+    assert "\x1b" not in desk.run("list")[0]
+    assert "\x1b[31merror:\x1b[0m" in desk.at_terminal("assign", "nowhere")[0]
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "-o", "json")])
+def test_head_takes_what_it_wants(desk: Desk, words: tuple[str, ...]) -> None:
+    """`lbctl list | head -1` ends quietly, however much there is still to say."""
+    desk.api.send([("POST", SERVICES, json.dumps(service(f"s{n:04}")).encode()) for n in range(1_000)])
+    env = environment(desk.kubeconfig, desk.pools)
+    script = f"set -o pipefail; {LBCTL} {' '.join(words)} | head -1"
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", 0)
+
+
+def _interrupted(command: list[str], env: dict[str, str], seconds: float) -> tuple[str, str, int, float]:
+    """Run it, press Ctrl-C once it has written for a while: stdout, stderr, exit code, seconds from then to its end."""
+    child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)  # because it is to be in the middle of its work
+    child.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    out, err = child.communicate(timeout=60)
+    return out, err, child.returncode, time.monotonic() - pressed
+
+
+@pytest.mark.cluster
+def test_ctrl_c_in_a_bulk_assign(bed: Bed) -> None:
+    """It ends within a second with 130, says what is done, and the next run does the rest."""
+    pools = bed.dir / "bulk.yaml"
+    pools.write_text("pools:\n- name: bulk\n  addresses: [198.18.0.0/20]\n")
+    bed.admin.send([("POST", SERVICES, json.dumps(service(f"s{n:04}")).encode()) for n in range(2_000)])
+    env = environment(bed.kubeconfig, pools)
+    out, err, code, took = _interrupted([LBCTL, "assign", "--all", "--context=lbctl"], env, 2.5)
+    done = len(out.splitlines())
+    assert (err, code) == (f"error: interrupted: {done} of 2000 done; the next run does the rest\n", 130)
+    assert 0 < done < 2_000
+    assert took < 1
+    shown = {name: addresses for name, addresses in bed.shown().items() if addresses}
+    assert done <= len(shown) <= done + 8, "what was under way may have landed"
+    rest, err, code = bed.run("assign", "--all", f"--pools={pools}", "--wait=60s")
+    assert (err, code) == ("", 0)
+    assert bed.held() == bed.shown()
+    assert [len(addresses) for addresses in bed.shown().values()] == [1] * 2_000
+    assert len(rest.splitlines()) == 2_000 - len(shown)
+
+
+def test_ctrl_c_while_the_api_server_hangs(desk: Desk) -> None:
+    """Ctrl-C waits for nobody, even for a request that is under way."""
+    from tests.unit.loopback import kubeconfig, loopback, silence
+
+    with loopback(silence) as server:
+        env = environment(kubeconfig(desk.kubeconfig.parent / "hanging", server.url), desk.pools)
+        out, err, code, took = _interrupted([LBCTL, "assign", "--all"], env, 1.5)
+    assert (out, err, code) == ("", "", 130)
+    assert took < 1
