@@ -85,6 +85,12 @@ class Round:
     freed: bool = False
     pause: float = 0.0
 
+    def outcome(self, decision: Decision) -> Decision:
+        """What became of a Decision of the Plan; Action.WAIT when it was overtaken and is to be planned again."""
+        if decision.service.key in self.done:
+            return decision
+        return replace(decision, action=Action.WAIT, reason=Reason.BeingAssigned)
+
 
 def carry_out(cluster: Cluster, planned: Plan) -> Round:
     """Do one Plan. Raises ClusterError when the cluster can't be reached; what was claimed by then stays claimed."""
@@ -262,8 +268,7 @@ def _until_settled(
         planned, first = first or decide(cluster.snapshot(), selected), None
         done = carry_out(cluster, planned)
         for decision in planned.decisions:
-            key = decision.service.key
-            results[key] = done.done.get(key) or replace(decision, action=Action.WAIT, reason=Reason.BeingAssigned)
+            results[decision.service.key] = done.outcome(decision)
         for key in (selected or frozenset()) - {d.service.key for d in planned.decisions}:
             results.pop(key, None)  # because it is gone, it waits for nothing
         again = set(done.again)

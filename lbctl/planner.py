@@ -47,6 +47,11 @@ class Snapshot:
     attempt: str
     mine: frozenset[str] = frozenset()
 
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every claim that could be read, IPv4 first, by address."""
+        return tuple(claim for _, block in sorted(self.blocks.items()) for _, claim in sorted(block.claims.items()))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -144,6 +144,11 @@ class Service:
     cluster_ip: str = ""
     rival: str = ""
 
+    @property
+    def pending(self) -> bool:
+        """Whether it is of type LoadBalancer and shows nothing: where kubectl prints <pending>."""
+        return self.is_load_balancer and not self.status and not self.foreign_status
+
 
 def parse_service(item: Mapping[str, Any]) -> Service:
     """Read one Service object of the API (a dict of core/v1 JSON)."""

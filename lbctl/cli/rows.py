@@ -25,8 +25,7 @@ class Row:
     @property
     def pending(self) -> bool:
         """Whether it is of type LoadBalancer and shows nothing: where kubectl prints <pending>."""
-        service = self.decision.service
-        return service.is_load_balancer and not service.status and not service.foreign_status
+        return self.decision.service.pending
 
     @property
     def lacking(self) -> bool:

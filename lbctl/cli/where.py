@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -16,7 +16,6 @@ from lbctl.cli.output import Talk
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from lbctl.addresses import Address
     from lbctl.apply import Cluster
     from lbctl.planner import Snapshot
     from lbctl.pools import PoolFile
@@ -58,21 +57,18 @@ class Where:
 
     def cluster(self, command: str, pools: PoolFile | None = None, *, dry_run: bool = False) -> Cluster:
         """The cluster at hand; nothing is asked of it yet but authentication."""
-        import getpass
-        import socket
+        from lbctl.access import reach
 
-        from lbctl.apply import Cluster
-        from lbctl.kube.api import Kube
-        from lbctl.kube.transport import connect
-
-        log = self.talk().say if self.verbose else None
-        transport = connect(
-            self.kubeconfig, self.context, request_timeout=self.request_timeout, as_user=self.as_user, log=log
+        return reach(
+            self.kubeconfig,
+            self.context,
+            command,
+            pools_digest=pools.digest if pools else "",
+            request_timeout=self.request_timeout,
+            as_user=self.as_user,
+            log=self.talk().say if self.verbose else None,
+            dry_run=dry_run,
         )
-        by = f"{getpass.getuser()}@{socket.gethostname()} {command}"
-        by += f" {pools.digest}" if pools and pools.digest else ""
-        kube = Kube(transport, dry_run=dry_run)
-        return Cluster(kube, by, transport.namespace, own_address(transport.server))
 
     def keys(self, names: Iterable[str], cluster: Cluster) -> frozenset[Key]:
         """Read `[namespace/]name` arguments; a bare name is of `-n`, else of the context's namespace."""
@@ -107,18 +103,6 @@ def labelled(selector: str, cluster: Cluster) -> frozenset[Key]:
     except BadRequest as bad:
         raise UsageError(f"-l {selector!r} is no label selector", hint="write KEY=VALUE,KEY!=VALUE as kubectl") from bad
     return frozenset(Key(i["metadata"]["namespace"], i["metadata"]["name"]) for i in items)
-
-
-def own_address(server: str) -> Mapping[Address, str]:
-    """The API server's address, if its URL bears one: in use, though no object of the API need show it."""
-    from urllib.parse import urlsplit
-
-    from lbctl.addresses import AddressError, parse_address
-
-    try:
-        return {parse_address(urlsplit(server).hostname or ""): f"the API server at {server} has it"}
-    except AddressError:
-        return {}  # because it is a name; what stands behind it need not be an address of the LAN
 
 
 def _shared(
