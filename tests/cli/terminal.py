@@ -16,8 +16,10 @@ LBCTL = str(Path(sys.executable).parent / "lbctl")
 def environment(kubeconfig: Path, pools: Path | None = None, **more: str) -> dict[str, str]:
     """What a user's environment is, but for lbctl's own variables."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("LBCTL_")}
-    env |= {"KUBECONFIG": str(kubeconfig), "COLUMNS": "80", "TERM": "xterm", **more}
-    return env if pools is None else {**env, "LBCTL_POOLS": str(pools)}
+    env |= {"KUBECONFIG": str(kubeconfig), "COLUMNS": "80", "TERM": "xterm"}
+    if pools is not None:
+        env["LBCTL_POOLS"] = str(pools)
+    return env | more
 
 
 def run(env: Mapping[str, str], *words: str, stdin: str = "") -> tuple[str, str, int]:
