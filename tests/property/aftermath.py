@@ -6,7 +6,8 @@ life. It runs alone and to its end, on the world that the search left behind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import Any, cast
 
 from lbctl import apply
@@ -17,10 +18,27 @@ from lbctl.planner import Decision
 from lbctl.reasons import Reason
 from lbctl.services import Key
 from tests.property import world
-from tests.property.names import FRESH, NAME
+from tests.property.names import FRESH, NAME, text
 from tests.property.process import NOW, Setting, body_of, listed
-from tests.property.search import read, written
+from tests.property.search import Search, read, state_of, written
 from tests.property.world import CUT, dump, load
+
+SEED = b"lbctl"
+
+
+def left_behind(search: Search, every: int) -> Iterator[tuple[str, str]]:
+    """The Services and the ledger wherever both processes may have died, once what was in flight is lost or has landed:
+    one in `every`, by a hash of their texts."""
+    worlds = {(s.services, s.ledger, s.flying) for s in map(state_of, search.came)}
+    for services, ledger, flying in worlds:
+        lost = text(services), text(ledger)
+        if int.from_bytes(blake2b("\n".join(lost).encode(), digest_size=4, key=SEED).digest(), "big") % every:
+            continue
+        landed = lost
+        for number, write in enumerate(flying, 200):  # names that nothing bears
+            services_then, ledger_then, _ = written(*landed, text(write))
+            landed = services_then.replace(FRESH, f"~{number}"), ledger_then.replace(FRESH, f"~{number}")
+        yield from {lost, landed}
 
 
 class Alone:
@@ -60,7 +78,7 @@ class Alone:
         else:
             new = self.name()
             done = written(self.services, self.ledger, f"{method}{CUT}{path}{CUT}{dump(body)}")
-            self.services, self.ledger, answer = (text.replace(FRESH, new) for text in done)
+            self.services, self.ledger, answer = (part.replace(FRESH, new) for part in done)
         return Answer(body_of(method, path, answer, self.setting), self.now)
 
     def assign_all(self) -> dict[Key, Decision]:

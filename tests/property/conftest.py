@@ -8,6 +8,15 @@ import pytest
 
 from lbctl import planner
 from tests.property.process import forget
+from tests.property.settings import REPORT
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The bounds of every search and what was seen within them: a promise that was tested says how far."""
+    if REPORT:
+        terminalreporter.section("searched")
+        for words in REPORT:
+            terminalreporter.line(words)
 
 
 @pytest.fixture

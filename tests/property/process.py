@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
+from threading import get_ident
 from typing import Any, cast
 
 from lbctl import apply
@@ -71,9 +72,11 @@ class _Pause(BaseException):
 
 
 class Replay:
-    """A transport that answers from a list, then stops the process."""
+    """A transport that answers from a list, then stops the process. A run of one worker asks from one thread: else the
+    order of its requests, which is all the list goes by, would be chance."""
 
     def __init__(self, answers: list[str], setting: Setting) -> None:
+        self._thread = get_ident()
         self._answers = answers
         self._setting = setting
 
@@ -88,6 +91,8 @@ class Replay:
     ) -> Answer:
         """The next answer of the list, as the API would give it."""
         del params, content_type
+        if get_ident() != self._thread:
+            raise RuntimeError("a run of one worker has asked from a second thread")
         if path == "/api/v1/nodes":
             return Answer(listed([]), NOW)
         if not self._answers:

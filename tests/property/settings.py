@@ -14,6 +14,7 @@ ONE = Setting((A,))
 FORGETFUL = Setting((A,), keep=False)
 TWO = Setting((A, B), asks=(A, B))
 APART = Setting((A, OTHER_BLOCK), asks=(A, OTHER_BLOCK))
+BACKWARDS = Setting((A, B), asks=(A, B), backwards=True)
 DUAL = Setting((A, SIX), families=("IPv4", "IPv6"))
 MIXED = Setting((A, SIX), families=("IPv4", "IPv6"), second=("IPv4",))
 
@@ -23,11 +24,20 @@ NOW = ("assign 0", "assign 1", "release --now 0", "release --now 1")
 ALL = ("assign --all", "release 0")
 
 
+REPORT: list[str] = []  # what was searched, for the end of the run
+
+
+def say(words: str) -> None:
+    """Print now, and once more at the end of the run, where pytest shows it whatever the outcome."""
+    REPORT.append(words)
+    print(words)
+
+
 def searched(search: Search, setting: Setting, bounds: Bounds, cap: int, *wrong: Callable[[str, str], str]) -> Found:
-    """Search, and print the bounds and what was seen within them."""
+    """Search, and say within what bounds and how much was seen."""
     began = time.monotonic()
     found = search.run(cap, *wrong)
     end = ", CUT" if found.cut else f", violated in {len(found.path)} steps" if found.violation else ""
     seconds = time.monotonic() - began
-    print(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{end} ({seconds:.1f} s)")
+    say(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{end} ({seconds:.1f} s)")
     return found

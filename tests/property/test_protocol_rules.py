@@ -9,7 +9,7 @@ import pytest
 from tests.property import rules
 from tests.property.process import Setting
 from tests.property.search import Bounds, Search, twice, unclaimed
-from tests.property.settings import ASSIGN, MIXED, ONE, searched
+from tests.property.settings import ASSIGN, MIXED, ONE, say, searched
 from tests.property.world import dump
 
 GONE = dump([None, ["~2", "~3", True, "", [], None]])  # s0 is yet to be created
@@ -45,6 +45,7 @@ def test_each_rule_is_needed(switch: Switch, setting: Setting, bounds: Bounds, m
     """Without any one rule the search finds a double assignment: so it would see one."""
     switch(monkeypatch)
     # Without foresight, which rests on rule 2.
+    say(f"{switch.__name__}:")
     found = searched(Search(setting, bounds, foresight=False), setting, bounds, 1_000_000, twice)
     print(*found.path, sep="\n  ")
     assert found.violation, f"{switch.__doc__} Yet nothing was found in {found.states} states"
