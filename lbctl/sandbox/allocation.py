@@ -41,10 +41,10 @@ class _Pool:
     """Who has what; a value may be had by one Service more than once (a node port by both protocols)."""
 
     def __init__(self) -> None:
-        self._used: dict[object, int] = {}
+        self._used: dict[int, int] = {}
         self._random = random.SystemRandom()
 
-    def _change(self, gone: Iterable[object], come: Iterable[object]) -> None:
+    def _change(self, gone: Iterable[int], come: Iterable[int]) -> None:
         for value in come:
             self._used[value] = self._used.get(value, 0) + 1
         for value in gone:
@@ -52,13 +52,13 @@ class _Pool:
             if not self._used[value]:
                 del self._used[value]
 
-    def _draw(self, low: int, high: int, taken: Container[int]) -> int | None:
-        """A free number from low to high, or None."""
+    def _draw(self, low: int, high: int, mine: Container[int] = ()) -> int | None:
+        """A number from low to high that nobody has, and that is not `mine` in this very write; or None."""
         for _ in range(16):
             number = self._random.randint(low, high)
-            if number not in taken:
+            if number not in self._used and number not in mine:
                 return number
-        return next((n for n in range(low, high + 1) if n not in taken), None)
+        return next((n for n in range(low, high + 1) if n not in self._used and n not in mine), None)
 
 
 class Addresses(_Pool):
@@ -85,8 +85,7 @@ class Addresses(_Pool):
     def _free(self, family: str) -> str:
         network = NETWORKS[family]
         start = int(network.network_address)
-        used = {n for n in self._used if isinstance(n, int)}
-        number = self._draw(start + SET_ASIDE + 1, start + network.num_addresses - 2, used)
+        number = self._draw(start + SET_ASIDE + 1, start + network.num_addresses - 2)
         if number is None:
             raise _full("a serviceIP")
         return str(network[number - start])
@@ -123,6 +122,8 @@ class NodePorts(_Pool):
             by_port: dict[int, int] = {}
             for index, port in enumerate(spec.get("ports") or ()):
                 self._one(port, f"spec.ports[{index}].nodePort", mine, by_port, bool(wants), name)
+                if old is not None:
+                    by_port.clear()  # because only a new Service's protocols share
         if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
             asked = spec.get("healthCheckNodePort")
             if asked is None:
@@ -142,8 +143,7 @@ class NodePorts(_Pool):
             by_port.setdefault(port["port"], port["nodePort"])
 
     def _free(self, mine: set[int]) -> int:
-        used = {n for n in self._used if isinstance(n, int)} | mine
-        number = self._draw(FIRST_UNASKED, LAST_PORT, used) or self._draw(FIRST_PORT, FIRST_UNASKED - 1, used)
+        number = self._draw(FIRST_UNASKED, LAST_PORT, mine) or self._draw(FIRST_PORT, FIRST_UNASKED - 1, mine)
         if number is None:
             raise _full("a nodePort")
         mine.add(number)

@@ -67,6 +67,7 @@ class Refusal(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.warnings: list[str] = []
 
     def status(self) -> Object:
         """The Status object."""
@@ -99,10 +100,11 @@ def wrong_method() -> Refusal:
     return Refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
-def exists(resource: str, name: str) -> Refusal:
+def exists(resource: str, name: str, *, deleting: bool = False) -> Refusal:
     """409 for a create."""
     details = {"name": name, "kind": resource}
-    return Refusal(409, "AlreadyExists", f'{resource} "{name}" already exists', details)
+    prefix = "object is being deleted: " if deleting else ""
+    return Refusal(409, "AlreadyExists", f'{prefix}{resource} "{name}" already exists', details)
 
 
 CHANGED = "the object has been modified; please apply your changes to the latest version and try again"

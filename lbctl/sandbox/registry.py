@@ -116,10 +116,11 @@ class Registry:
         rules.create(obj)
         rules.allocate(obj, None)
         check(resource.kind, new["name"], [*causes, *rules.wrong(obj, None)])
+        rules.settle(obj)
         key = (space, new["name"])
-        if shelf.get(key) is not None:
-            raise exists(resource.name, new["name"])
         write.warnings.extend(rules.warnings(obj))
+        if (there := shelf.get(key)) is not None:
+            raise exists(resource.name, new["name"], deleting="deletionTimestamp" in there.object["metadata"])
         if write.dry_run:
             return Stored(obj, 0)
         rules.committed(None, obj)
@@ -156,7 +157,8 @@ class Registry:
         causes = meta.updated(obj["metadata"], was["metadata"])
         causes += rules.wrong_status(obj, was) if subresource else rules.wrong(obj, was)
         check(resource.kind, key[1], causes)
-        write.warnings.extend(rules.warnings(obj))
+        write.warnings.extend(rules.status_warnings(obj) if subresource else rules.warnings(obj))
+        rules.settle(obj)
         if _without_managers(obj) == _without_managers(was):
             return old
         if not fields:

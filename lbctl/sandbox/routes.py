@@ -10,7 +10,7 @@ from lbctl.sandbox import protobuf
 from lbctl.sandbox.bodies import Write, head, unsupported_media, unsupported_patch
 from lbctl.sandbox.lists import Event, Query, events, listed, too_old
 from lbctl.sandbox.patches import PATCHES, parsed
-from lbctl.sandbox.refusals import Object, no_such_resource, wrong_method
+from lbctl.sandbox.refusals import Object, Refusal, no_such_resource, wrong_method
 from lbctl.sandbox.registry import Registry
 from lbctl.sandbox.resources import RESOURCES, Resource
 from lbctl.sandbox.store import Key, Stored, TooOld
@@ -95,12 +95,15 @@ def answer(registry: Registry, ask: Ask) -> Answer | Watching:
         where = target(ask.path)
     except _NoPage:
         return Answer(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
-    if where.name:
-        return _object(registry, ask, where)
-    return _collection(registry, ask, where)
+    write = ask.write()
+    try:
+        return (_object if where.name else _collection)(registry, ask, where, write)
+    except Refusal as refusal:
+        refusal.warnings = write.warnings
+        raise
 
 
-def _collection(registry: Registry, ask: Ask, where: Target) -> Answer | Watching:
+def _collection(registry: Registry, ask: Ask, where: Target, write: Write) -> Answer | Watching:
     resource, view = where.resource, View.of(where.resource, ask.headers.get("accept", ""), ask.params)
     if ask.method == "GET":
         query = Query.of(resource, where.namespace, "", ask.params)
@@ -110,7 +113,6 @@ def _collection(registry: Registry, ask: Ask, where: Target) -> Answer | Watchin
             found = listed(registry.store.shelf(resource.name), query, registry.store.version)
         return Answer(200, view.many(found, registry.clock()))
     if ask.method == "POST" and (where.namespace or not resource.namespaced):
-        write = ask.write()
         made = registry.create(resource, where.namespace, _body(ask, resource), write)
         return Answer(201, view.one(made, registry.clock()), write.warnings)
     if ask.method == "DELETE" and resource.name != "namespaces" and (where.namespace or not resource.namespaced):
@@ -137,12 +139,8 @@ def _delete_all(registry: Registry, ask: Ask, where: Target, view: View) -> Answ
     return Answer(200, view.many(found, registry.clock()))
 
 
-def _object(registry: Registry, ask: Ask, where: Target) -> Answer | Watching:
-    resource, view, write = (
-        where.resource,
-        View.of(where.resource, ask.headers.get("accept", ""), ask.params),
-        ask.write(),
-    )
+def _object(registry: Registry, ask: Ask, where: Target, write: Write) -> Answer | Watching:
+    resource, view = where.resource, View.of(where.resource, ask.headers.get("accept", ""), ask.params)
     if ask.method == "GET":
         return Answer(200, view.one(registry.get(resource, where.key), registry.clock()))
     if ask.method == "PUT":

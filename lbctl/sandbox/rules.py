@@ -42,11 +42,18 @@ class Rules:
     def allocate(self, new: Object, old: Object | None) -> None:
         """Give what comes out of a pool; may refuse."""
 
+    def settle(self, new: Object) -> None:
+        """It is to be kept as it is: drop what no read shows."""
+
     def committed(self, old: Object | None, new: Object | None) -> None:
         """The write is done: what pools are out of is to be brought up to date."""
 
     def warnings(self, _new: Object) -> Iterable[str]:
         """What is said beside an answer of success."""
+        return ()
+
+    def status_warnings(self, _new: Object) -> Iterable[str]:
+        """The same for a status."""
         return ()
 
 

@@ -37,13 +37,16 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
     server_version = "lbctl-sandbox"
+    default_request_version = "HTTP/1.1"  # so that what is no request at all gets a status line too
+    error_message_format = "%(code)d %(message)s\n"
+    error_content_type = "text/plain; charset=utf-8"
 
     def _serve(self) -> None:
         try:
             body = self._body()
             reply = self._answer(body)
         except Refusal as refusal:
-            reply = Answer(refusal.code, encoded(refusal.status()))
+            reply = Answer(refusal.code, encoded(refusal.status()), refusal.warnings)
         except Exception as fault:  # noqa: BLE001 because this is the thread's top, and the client must hear of it
             self.server.faults.append(fault)
             internal = Refusal(500, "InternalError", f"Internal error occurred: {fault!r}", {})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from lbctl.sandbox.iptexts import address_wrong, network_wrong, special
 from lbctl.sandbox.meta import dns_label, dns_subdomain, labels_wrong, qualified_name
 from lbctl.sandbox.refusals import Cause, Object, duplicate, forbidden, invalid, required, unsupported
 
@@ -39,37 +39,8 @@ def needs_health_check(spec: Object) -> bool:
     return spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
-def address_wrong(text: str) -> str:
-    """What is wrong with an address, or nothing."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        if re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", text) and all(int(part) < 256 for part in text.split(".")):
-            return "must not have leading 0s"
-        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-    return ""
-
-
-def _network_wrong(text: str) -> str:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-    return "" if "/" in text else "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-
-
 def _port_wrong(port: int) -> str:
     return "" if 0 < port < 65536 else "must be between 1 and 65535, inclusive"
-
-
-def address_warnings(new: Object) -> Iterator[str]:
-    """Addresses in a status that are not written as they should be."""
-    for index, entry in enumerate(new["status"]["loadBalancer"].get("ingress") or ()):
-        text = entry.get("ip", "")
-        if ":" in text and not address_wrong(text) and str(ipaddress.ip_address(text)) != text:
-            proper = ipaddress.ip_address(text)
-            where = f"status.loadBalancer.ingress[{index}]"
-            yield f'{where}: IPv6 address "{text}" should be in RFC 5952 canonical format ("{proper}")'
 
 
 def service_wrong(new: Object, old: Object | None) -> Iterator[Cause]:
@@ -209,19 +180,8 @@ def _external_addresses(spec: Object) -> Iterator[Cause]:
         at = f"spec.externalIPs[{index}]"
         if wrong := address_wrong(text):
             yield invalid(at, text, wrong)
-            continue
-        address = ipaddress.ip_address(text)
-        for special, what in (
-            (address.is_unspecified, f"may not be unspecified ({'::' if ':' in text else '0.0.0.0'})"),  # noqa: S104 because it is the sentence's
-            (address.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
-            (address.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
-            (
-                address.is_multicast and (address.version == 6 or text.startswith("224.0.0.")),
-                "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
-            ),
-        ):
-            if special:
-                yield invalid(at, text, what)
+        else:
+            yield from (invalid(at, text, why) for why in special(text))
 
 
 def _node_ports(spec: Object) -> Iterator[Cause]:
@@ -254,13 +214,21 @@ def _balancer(spec: Object) -> Iterator[Cause]:
     if ranges and not balanced:
         yield forbidden("spec.LoadBalancerSourceRanges", BALANCERS_ONLY)
     for index, text in enumerate(ranges):
-        if wrong := _network_wrong(text.strip()):
+        if wrong := network_wrong(text.strip()):
             yield invalid(f"spec.LoadBalancerSourceRanges[{index}]", text.strip(), wrong)
-    for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-        if name in spec and not balanced:
-            yield forbidden(f"spec.{name}", BALANCERS_ONLY)
-    if balanced and "loadBalancerClass" in spec and (wrong := qualified_name(spec["loadBalancerClass"])):
-        yield invalid("spec.loadBalancerClass", spec["loadBalancerClass"], wrong)
+    if "allocateLoadBalancerNodePorts" in spec and not balanced:
+        yield forbidden("spec.allocateLoadBalancerNodePorts", BALANCERS_ONLY)
+    yield from _class(spec)
+
+
+def _class(spec: Object) -> Iterator[Cause]:
+    name = spec.get("loadBalancerClass")
+    if name is None:
+        return
+    if spec["type"] != "LoadBalancer":
+        yield forbidden("spec.loadBalancerClass", BALANCERS_ONLY)
+    elif wrong := qualified_name(name):
+        yield invalid("spec.loadBalancerClass", name, wrong)
 
 
 def _traffic(spec: Object) -> Iterator[Cause]:
@@ -287,6 +255,7 @@ def changed_wrong(spec: Object, old: Object) -> Iterator[Cause]:
         yield from _fixed(spec, old, "ipFamilies", headless(spec) or headless(old), "ipFamily")
     if spec["type"] == old["type"] == "LoadBalancer" and spec.get("loadBalancerClass") != old.get("loadBalancerClass"):
         yield invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), FIXED)
+    yield from _class(spec)
     checked = needs_health_check(old) and needs_health_check(spec)
     if checked and spec.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
         yield forbidden("spec.healthCheckNodePort", "field is immutable")

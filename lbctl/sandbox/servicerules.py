@@ -14,7 +14,6 @@ from lbctl.sandbox.allocation import Addresses, NodePorts, family_of
 from lbctl.sandbox.refusals import Cause, Object, check, invalid
 from lbctl.sandbox.rules import Rules
 from lbctl.sandbox.servicechecks import (
-    address_warnings,
     addresses_wrong,
     changed_wrong,
     externally_accessible,
@@ -22,6 +21,7 @@ from lbctl.sandbox.servicechecks import (
     service_wrong,
     status_wrong,
 )
+from lbctl.sandbox.servicewarnings import spec_warnings, status_warnings
 
 AFFINITY_SECONDS = 10800  # three hours: the default timeout of sessionAffinity ClientIP
 FAMILIES = ("IPv4", "IPv6")
@@ -86,14 +86,23 @@ class ServiceRules(Rules):
         """What is wrong with its load balancer's status."""
         return status_wrong(new["status"]["loadBalancer"], old["status"]["loadBalancer"], new["spec"]["type"])
 
+    def settle(self, new: Object) -> None:
+        """An alias has no traffic of its own to have a policy for."""
+        if new["spec"]["type"] == "ExternalName":
+            new["spec"].pop("internalTrafficPolicy", None)
+
     def committed(self, old: Object | None, new: Object | None) -> None:
         """Give back what the old one had, take what the new one has."""
         self._addresses.changed(old, new)
         self._ports.changed(old, new)
 
     def warnings(self, new: Object) -> Iterable[str]:
-        """Addresses that are not written as they should be."""
-        return address_warnings(new)
+        """Fields without effect, and texts that should be written otherwise."""
+        return spec_warnings(new["spec"])
+
+    def status_warnings(self, new: Object) -> Iterable[str]:
+        """Addresses that should be written otherwise."""
+        return status_warnings(new["status"])
 
 
 def _affinity(spec: Object) -> None:
@@ -216,7 +225,7 @@ def _reduced(spec: Object, old: Object) -> Iterable[Cause]:
         return
     for name, what in zip(fields, ("cluster IP", "IP family"), strict=True):
         now, was = spec.get(name) or [], old.get(name) or []
-        if len(was) == 2 and len(now) == 1 and now[0] == was[0]:
+        if 0 < len(now) < len(was):
             why = f"must be 'SingleStack' to release the secondary {what}"
             yield invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why)
 

@@ -61,8 +61,8 @@ class Dice:
             ports.append(port)
         return ports
 
-    def spec(self) -> dict[str, Any]:
-        """Some of a spec."""
+    def spec(self, *, new: bool = False) -> dict[str, Any]:
+        """Some of a spec; a Service that is there is not told to become headless, for no client asks for that."""
         spec: dict[str, Any] = {}
         self.maybe(spec, "type", TYPES, 0.6)
         self.maybe(spec, "ipFamilyPolicy", POLICIES, 0.2)
@@ -75,7 +75,8 @@ class Dice:
         self.maybe(spec, "loadBalancerIP", ADDRESSES, 0.1)
         self.maybe(spec, "externalIPs", (["192.0.2.9"], ["nonsense"], []), 0.1)
         self.maybe(spec, "externalName", ("a.example", "A_b"), 0.3)
-        self.maybe(spec, "clusterIP", ("None", ""), 0.1)
+        if new:
+            self.maybe(spec, "clusterIP", ("None", ""), 0.1)
         self.maybe(spec, "selector", ({"app": "x"}, {}), 0.3)
         return spec
 
@@ -118,15 +119,17 @@ class Dice:
                 lambda: ("PATCH", path, {"metadata": self.metadata()}, kind),
                 lambda: ("PATCH", path, self._json_steps(), JSON_PATCH),
                 lambda: ("DELETE", path, None, ""),
-                lambda: ("PUT", path, self._create(path)[2], "application/json"),
+                lambda: ("PUT", path, self._body(path, new=False), "application/json"),
             )
         )
         return draw()
 
     def _create(self, path: str) -> Step:
+        return "POST", "services", self._body(path, new=True), "application/json"
+
+    def _body(self, path: str, *, new: bool) -> dict[str, Any]:
         name = path.partition("/")[2]
-        body = {"metadata": {"name": name}, "spec": {"ports": self.ports(), **self.spec()}}
-        return "POST", "services", body, "application/json"
+        return {"metadata": {"name": name}, "spec": {"ports": self.ports(), **self.spec(new=new)}}
 
     def _json_steps(self) -> list[dict[str, Any]]:
         kinds = (
@@ -143,6 +146,9 @@ def alike(reply: Reply, space: str) -> Any:
         text = re.sub(pattern, blot, text)
     body = Reply(reply.status, _parsed(text), {}, "").body
     body.get("metadata", {}).pop("managedFields", None)
+    if body.get("spec", {}).get("type") == "ExternalName":
+        # The real one keeps it in etcd and hides it in reads, but not in answers to a status write or a delete.
+        body["spec"].pop("internalTrafficPolicy", None)
     causes = {(cause["field"], cause["message"]) for cause in (body.pop("details", None) or {}).get("causes", ())}
     return reply.status, body, causes, reply.headers.get("Warning")
 
