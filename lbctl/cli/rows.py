@@ -49,7 +49,9 @@ class Row:
             for address, pool in self.decision.claims.items()
             if address not in self.decision.service.status
         ]
-        return f"{' and '.join(offers)} is free for it" if offers else "its claim is to be written anew"
+        if not offers:
+            return "its claim is to be written anew"
+        return f"{' and '.join(offers)} {'is' if len(offers) == 1 else 'are'} free for it"
 
     @property
     def hint(self) -> str:
