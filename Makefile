@@ -78,4 +78,5 @@ demo: $(VENV)/.installed ## the story from <pending> to an address, in a few sec
 	@$(BIN)/lbctl demo
 
 bench: $(VENV)/.installed ## figures beside their floors
-	@$(BIN)/python -m tests.bench assign
+	@$(BIN)/python -m tests.bench startup
+	$(BIN)/python -m tests.bench assign

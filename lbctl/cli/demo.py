@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,8 @@ def demo() -> None:
 
     It runs on a sandbox of its own, touches no kubeconfig and leaves nothing behind.
     """
+    import tempfile
+
     from lbctl.sandbox import Sandbox
 
     with tempfile.TemporaryDirectory(prefix="lbctl-demo-") as folder, Sandbox() as sandbox:
@@ -85,6 +85,8 @@ def _kubectl_get(url: str) -> None:
 
 def _ask(url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """GET the Services as a table, or POST one."""
+    import urllib.request
+
     accept = "application/json" if body else "application/json;as=Table;v=v1;g=meta.k8s.io"
     data = json.dumps(body).encode() if body else None
     headers = {"Accept": accept, "Content-Type": "application/json"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +22,8 @@ def sandbox(
     ] = None,
 ) -> None:
     """Run a small Kubernetes API on loopback until Ctrl-C: one node, no pods, nobody has to log in."""
+    import tempfile
+
     from lbctl.errors import UsageError
     from lbctl.sandbox import Sandbox
 
