@@ -155,7 +155,8 @@ class _Carrier:
         def one(block_id: BlockId) -> BlockId | None:
             block = self._blocks.get(block_id) or Block(block_id, None, {})
             written = {c.address for c in changes[block_id]}
-            gone = [a for a in expired.get(block_id, ()) if a not in written]
+            # Not what this round has given to somebody in its first write of the block.
+            gone = [a for a in expired.get(block_id, ()) if a not in written and not _held(block, a)]
             try:
                 new = self._ledger.write(block.with_claims(changes[block_id], gone), self._plan.snapshot.attempt)
             except LostRace:
@@ -223,6 +224,11 @@ class _Carrier:
     def _let_go(self, claim: Claim, holder: Holder, decision: Decision) -> Claim:
         parked = decision.action is Action.RELEASE
         return claim.let_go(holder, now=0 if decision.at_once else self._now, by=self._cluster.by, parked=parked)
+
+
+def _held(block: Block, address: Address) -> bool:
+    claim = block.claims.get(address)
+    return claim is not None and bool(claim.holders)
 
 
 def droppable(holder: Holder, address: Address, service: Service) -> bool:
