@@ -211,6 +211,7 @@ def _placed(left: list[Any], right: list[Any], order: list[Any], name: Callable[
     def at(one: Any) -> int:
         return known.index(name(one)) if name(one) in known else -1
 
+    left = sorted(left, key=at)  # which moves only those that share their key: to where its first one was
     placed: list[Any] = []
     while left and right:
         ours, theirs = at(left[0]), at(right[0])

@@ -116,7 +116,7 @@ def _collection(registry: Registry, ask: Ask, where: Target, write: Write) -> An
         made = registry.create(resource, where.namespace, _body(ask, resource), write)
         return Answer(201, view.one(made, registry.clock()), write.warnings)
     if ask.method == "DELETE" and resource.name != "namespaces" and (where.namespace or not resource.namespaced):
-        return _delete_all(registry, ask, where, view)
+        return _delete_all(registry, ask, where, view, write)
     raise wrong_method()
 
 
@@ -129,13 +129,13 @@ def _body(ask: Ask, resource: Resource) -> bytes:
     return ask.body
 
 
-def _delete_all(registry: Registry, ask: Ask, where: Target, view: View) -> Answer:
+def _delete_all(registry: Registry, ask: Ask, where: Target, view: View, write: Write) -> Answer:
     query, options = Query.of(where.resource, where.namespace, "", ask.params), _options(ask)
     with registry.store.lock:
         found = listed(registry.store.shelf(where.resource.name), query, registry.store.version)
         for one in found.items:
             meta = one.object["metadata"]
-            registry.delete(where.resource, (meta.get("namespace", ""), meta["name"]), options, ask.write())
+            registry.delete(where.resource, (meta.get("namespace", ""), meta["name"]), options, write)
     return Answer(200, view.many(found, registry.clock()))
 
 

@@ -68,7 +68,7 @@ class Dice:
         self.maybe(spec, "ipFamilyPolicy", POLICIES, 0.2)
         self.maybe(spec, "ipFamilies", FAMILIES, 0.1)
         self.maybe(spec, "externalTrafficPolicy", ("Local", "Cluster"), 0.2)
-        self.maybe(spec, "internalTrafficPolicy", ("Local", "Cluster"), 0.1)
+        self.maybe(spec, "internalTrafficPolicy", ("Cluster", "Nonsense"), 0.1)
         self.maybe(spec, "sessionAffinity", ("ClientIP", "None"), 0.2)
         self.maybe(spec, "allocateLoadBalancerNodePorts", (True, False), 0.1)
         self.maybe(spec, "loadBalancerClass", ("example.com/lan", "example.com/wan"), 0.1)
@@ -147,7 +147,8 @@ def alike(reply: Reply, space: str) -> Any:
     body = Reply(reply.status, _parsed(text), {}, "").body
     body.get("metadata", {}).pop("managedFields", None)
     if body.get("spec", {}).get("type") == "ExternalName":
-        # The real one keeps it in etcd and hides it in reads, but not in answers to a status write or a delete.
+        # The real one hides it in reads, but not in answers to a status write or a delete, and knows it again when
+        # the type changes back; the sandbox drops it, so here it is never other than the default.
         body["spec"].pop("internalTrafficPolicy", None)
     causes = {(cause["field"], cause["message"]) for cause in (body.pop("details", None) or {}).get("causes", ())}
     return reply.status, body, causes, reply.headers.get("Warning")

@@ -66,6 +66,13 @@ def test_it_listens_on_loopback_alone(host: str) -> None:
         Sandbox(host)
 
 
+def test_it_listens_on_ipv6_too() -> None:
+    """Loopback's other address."""
+    with Sandbox("::1") as sandbox, Talker(sandbox) as talker:
+        assert sandbox.url.startswith("http://[::1]:")
+        assert talker.ask("GET", SERVICES)[0] == 200
+
+
 def test_it_is_seeded_with_what_every_cluster_has(sandbox: Sandbox) -> None:
     """A ready node of the documentation's range, namespaces, and the API's own Service."""
     with Talker(sandbox) as talker:
