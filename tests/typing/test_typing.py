@@ -11,6 +11,7 @@ import pytest
 from mypy import api as mypy
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "examples" / "scripts").glob("*.py"))
 HEAD = "from lbctl.api import Key, apply, connect, load_pools, plan\n\ncluster, pools = connect(), load_pools('p')\n"
 WRONG = {
     "plan(cluster, pools)": 'Argument 1 to "plan" has incompatible type "Cluster"; expected "Snapshot"',
@@ -27,7 +28,7 @@ WRONG = {
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What mypy --strict says of the right script and of all the wrong calls, a file each."""
-    folder, files = tmp_path_factory.mktemp("wrong"), [Path(__file__).with_name("script.py")]
+    folder, files = tmp_path_factory.mktemp("wrong"), [Path(__file__).with_name("script.py"), *SCRIPTS]
     for number, call in enumerate(WRONG):
         files.append(folder / f"wrong{number}.py")
         files[-1].write_text(HEAD + call + "\n")
@@ -39,7 +40,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_the_promised_types(said: list[str]) -> None:
-    """Every form of every argument passes, and every value has the type that is promised."""
+    """Every form of every argument passes, every value has the type that is promised; so do the admin scripts."""
     assert [line for line in said if "wrong" not in line] == []
 
 
