@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from lbctl.addresses import Address, Family, family_of, from_int
-from lbctl.claims import Block, BlockId, Claim, Holder
-from lbctl.pools import Pool, PoolFile
+from lbctl.claims import BLOCK_SIZE, Block, BlockId, Claim, Holder
+from lbctl.pools import REUSE_AFTER, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
 
@@ -57,13 +57,14 @@ class Index:
         self._services = services
         self._pools = pools
         self._now = now
-        self._frozen = {b.id: b.unreadable for b in blocks.values() if b.unreadable}
+        self._frozen = {b.id: b.complaint for b in blocks.values() if b.unreadable}
         self.claims: dict[Address, Claim] = {a: c for b in blocks.values() for a, c in b.claims.items()}
         self._uses: dict[Address, list[Use]] = {a: [Use(None, words)] for a, words in others.items()}
         for service in services.values():
             self._note_service(service)
         self._streams: dict[tuple[str, Family], Iterator[Address]] = {}
         self._heads: dict[tuple[str, Family], Address | None] = {}
+        self._cooling: dict[tuple[str, Family], int | None] = {}
 
     def _note_service(self, service: Service) -> None:
         for address in service.status:
@@ -79,10 +80,14 @@ class Index:
         service = self._services.get(holder.key)
         return service is not None and service.uid == holder.uid and service.is_load_balancer
 
+    def frozen(self, address: Address) -> str:
+        """The complaint of the address's block, if that cannot be read."""
+        return self._frozen.get(BlockId.of(address), "") if self._frozen else ""
+
     def user(self, address: Address, key: Key) -> str:
         """Who but this Service uses the address, in words; empty when nobody does."""
-        if why := self._frozen.get(BlockId.of(address)):
-            return f"its block of claims cannot be read: {why}"
+        if why := self.frozen(address):
+            return why
         for use in self._uses.get(address, ()):
             if use.key != key:
                 return use.words
@@ -124,20 +129,25 @@ class Index:
         return (a for when, _, a in sorted(ready) if when + pool.reuse_after.total_seconds() <= self._now)
 
     def next_cooled(self, pools: Iterable[Pool], family: Family) -> int | None:
-        """Seconds until the first released address may be given away, None when none is cooling."""
-        waits = [
-            claim.released + int(pool.reuse_after.total_seconds()) - self._now
-            for pool in pools
-            for a, claim in self.claims.items()
-            if not claim.holders and claim.released is not None
-            if family_of(a) is family and pool.offers(a)
-        ]
-        return max(0, min(waits)) if waits else None
+        """Seconds until the first address that is cooling may be given away, None when none is."""
+        waits = [wait for pool in pools if (wait := self._coolest(pool, family)) is not None]
+        return min(waits, default=None)
+
+    def _coolest(self, pool: Pool, family: Family) -> int | None:
+        at = (pool.name, family)
+        if at not in self._cooling:  # once a plan: a pool that is full is asked by every Service it refuses
+            waits = [
+                claim.released + int(pool.reuse_after.total_seconds()) - self._now
+                for a, claim in self.claims.items()
+                if not claim.holders and claim.released is not None and family_of(a) is family and pool.offers(a)
+            ]
+            self._cooling[at] = min((wait for wait in waits if wait > 0), default=None)
+        return self._cooling[at]
 
     def cooling(self, claim: Claim) -> bool:
         """Whether a released claim still keeps its address from other Services (reuseAfter)."""
         pool = self._pools.pool_of(claim.address)
-        wait = pool.reuse_after.total_seconds() if pool else 0
+        wait = (pool.reuse_after if pool else REUSE_AFTER).total_seconds()
         return claim.released is not None and self._now < claim.released + wait
 
     def check_request(self, service: Service, address: Address) -> Pool | Refusal:
@@ -155,7 +165,8 @@ class Index:
             words = f"{address} is in pool {pool.name}, and the Service names pool {ask.pool}"
             return Refusal(Reason.RequestConflict, words)
         if user := self.user(address, service.key):
-            return Refusal(Reason.AddressInUse, f"{address} is in use: {user}")
+            reason = Reason.LedgerUnreadable if self.frozen(address) else Reason.AddressInUse
+            return Refusal(reason, f"{address} is in use: {user}")
         return pool
 
     def choose(
@@ -211,10 +222,22 @@ class Index:
 
     def _lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
         names = ", ".join(p.name for p in pools)
-        having = [p for p in pools if p.usable.size(family)]
+        having = [p for p in pools if p.count(family)]
         if not having:
             return Refusal(Reason.FamilyUnavailable, f"no {family} addresses in {names}")
         words = f"no {family} address is free in {names}"
+        if frozen := self._frozen_in(having, family):
+            return Refusal(Reason.LedgerUnreadable, f"{words}: {'; '.join(frozen)}")
         if (seconds := self.next_cooled(having, family)) is not None:
             words += f"; the next released one is free in {seconds} s"
         return Refusal(Reason.PoolExhausted, words)
+
+    def _frozen_in(self, pools: Iterable[Pool], family: Family) -> list[str]:
+        """The complaints of blocks that cannot be read and hold addresses of these pools."""
+        ranges = [span for pool in pools for span in pool.usable.ranges(family)] if self._frozen else []
+        return [
+            complaint
+            for block, complaint in sorted(self._frozen.items())
+            if block.family is family
+            and any(low < block.first + BLOCK_SIZE and high >= block.first for low, high in ranges)
+        ]

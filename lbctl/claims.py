@@ -198,6 +198,11 @@ class Block:
     unreadable: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def complaint(self) -> str:
+        """Which ConfigMap is frozen and why, in words; empty when it is not."""
+        return f"ConfigMap {self.id.name} cannot be read: {self.unreadable}" if self.unreadable else ""
+
     def with_claims(self, changed: Iterable[Claim], gone: Iterable[Address] = ()) -> Block:
         """The block with these claims written over and those taken out."""
         claims = dict(self.claims)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from lbctl.addresses import Address, Family, family_of
 from lbctl.allocator import Index, Refusal, Verdict
 from lbctl.claims import Block, BlockId, Claim, Holder
-from lbctl.pools import Pool, PoolFile
+from lbctl.pools import KEEP_FOR, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service, out_of_scope
 
@@ -148,12 +148,14 @@ def plan_release(snapshot: Snapshot, selected: frozenset[Key], *, at_once: bool)
     """Clear the selected Services and park their claims; those that do not exist are left out."""
     holders = _by_key(snapshot.blocks)
     chosen = [snapshot.services[key] for key in sorted(selected) if key in snapshot.services]
-    return Plan(snapshot, tuple(_release(s, holders.get(s.key, []), at_once) for s in chosen))
+    return Plan(snapshot, tuple(_release(snapshot, s, holders.get(s.key, []), at_once) for s in chosen))
 
 
-def _release(service: Service, claims: list[tuple[Claim, Holder]], at_once: bool) -> Decision:
+def _release(snapshot: Snapshot, service: Service, claims: list[tuple[Claim, Holder]], at_once: bool) -> Decision:
     ours = [c.address for c, h in claims if h.uid == service.uid]
     strange = _strange(service, ours)
+    if (unreadable := _unreadable(service, snapshot.blocks)) is not None:
+        return unreadable
     if strange and ours:
         words = f"its status also shows {', '.join(strange)}, so it is left whole"
         return Decision(service, Action.REFUSE, Reason.ForeignOwner, words, service.status)
@@ -176,6 +178,24 @@ def _strange(service: Service, ours: list[Address]) -> list[str]:
     return [str(a) for a in service.status if a not in ours] + list(service.foreign_status)
 
 
+def _unreadable(service: Service, blocks: Mapping[BlockId, Block]) -> Decision | None:
+    """The Decision for a Service with an address in a block that cannot be read: whose it is, nobody can say."""
+    for address in service.status:
+        block = blocks.get(BlockId.of(address))
+        if block is not None and block.unreadable:
+            where = f"ConfigMap {block.id.name}, which cannot be read: {block.unreadable}"
+            words = f"the claim for {address} stands in {where}"
+            return Decision(service, Action.REFUSE, Reason.LedgerUnreadable, words, service.status)
+    return None
+
+
+def droppable(holder: Holder, address: Address, service: Service) -> bool:
+    """Rule 3: whether this read of the holder's Service proves that no PATCH under the claim can land any more."""
+    if service.uid != holder.uid or not service.is_load_balancer:
+        return True
+    return service.resource_version != holder.rv and address not in service.status
+
+
 class _Planner:
     """One plan in the making."""
 
@@ -191,9 +211,20 @@ class _Planner:
                 self._last.setdefault(claim.last.key, []).append(claim)
 
     def orphans(self) -> tuple[tuple[Claim, Holder], ...]:
-        """Holders whose Service is gone, another, or no longer of type LoadBalancer."""
+        """Holders whose Service is gone, another, or no longer one that lbctl gives addresses to."""
         pairs = (pair for pairs in self._held.values() for pair in pairs)
-        return tuple((c, h) for c, h in pairs if not self.index.alive(h))
+        return tuple((c, h) for c, h in pairs if not self.index.alive(h) or self._reclassed(c, h))
+
+    def _reclassed(self, claim: Claim, holder: Holder) -> bool:
+        """Whether the Service was ClusterIP in between and came back with another controller's class.
+
+        Only an address of our pools, for the class is a pool file's: two of them must not clear away each other's.
+        """
+        service = self.snapshot.services[holder.key]
+        foreign = out_of_scope(service, self.pools.load_balancer_class) is Reason.ForeignClass
+        if not foreign or self._young(holder) or self.pools.pool_of(claim.address) is None:
+            return False
+        return droppable(holder, claim.address, service)
 
     def expired(self) -> frozenset[Address]:
         """Released claims past keepFor and reuseAfter; a parked one only when its Service's ask or uid has changed."""
@@ -209,6 +240,8 @@ class _Planner:
         if (reason := out_of_scope(service, self.pools.load_balancer_class)) is not None:
             return Decision(service, Action.SKIP, reason, addresses=service.status)
         held = self.held(service)
+        if (unreadable := _unreadable(service, self.snapshot.blocks)) is not None:
+            return unreadable
         if strange := _strange(service, [c.address for c, _ in held]):
             words = f"its status shows {', '.join(strange)}, which lbctl holds no claim for"
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
@@ -219,7 +252,8 @@ class _Planner:
         return self._keep(service, held)
 
     def _young(self, holder: Holder) -> bool:
-        return holder.attempt not in self.snapshot.mine and self.snapshot.now - holder.at < YOUNG
+        # A claim of the future was dated by another API server, whose clock is ahead: no reason to wait that long.
+        return holder.attempt not in self.snapshot.mine and abs(self.snapshot.now - holder.at) < YOUNG
 
     def _parked(self, claim: Claim) -> bool:
         """Whether a claim parks a Service that still stands and still asks for the same."""
@@ -333,7 +367,7 @@ class _Planner:
                 got[claim.address] = pool.name
 
     def _kept(self, claim: Claim) -> bool:
-        pool = self.pools.pool_of(claim.address)
-        if pool is None or claim.released is None:
+        if claim.released is None:
             return False
-        return self.snapshot.now - claim.released < pool.keep_for.total_seconds()
+        pool = self.pools.pool_of(claim.address)  # none of ours: another pool file may hold the address
+        return self.snapshot.now - claim.released < (pool.keep_for if pool else KEEP_FOR).total_seconds()

@@ -17,6 +17,7 @@ from lbctl.addresses import Address, AddressSet, Family, family_of
 from lbctl.errors import PoolFileError
 from lbctl.problems import Place, Problem
 
+REUSE_AFTER, KEEP_FOR = timedelta(seconds=60), timedelta(hours=24)  # where no pool of ours says otherwise
 PASTE = "pools:\n- name: lan\n  addresses:\n  - 192.0.2.200-192.0.2.220"
 
 
@@ -44,8 +45,8 @@ class Pool:
     avoid_buggy_ips: bool = False
     auto_assign: bool = True
     priority: int | None = None
-    reuse_after: timedelta = timedelta(seconds=60)
-    keep_for: timedelta = timedelta(hours=24)
+    reuse_after: timedelta = REUSE_AFTER
+    keep_for: timedelta = KEEP_FOR
     usable: AddressSet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
