@@ -118,7 +118,7 @@ class NamespaceRules(Rules):
             why = "may only be 'Terminating' if `deletionTimestamp` is not empty"
             if wanted == "Terminating":
                 why = "may only be 'Active' if `deletionTimestamp` is empty"
-            yield invalid("status.phase", new["status"].get("phase", ""), why)
+            yield invalid("status.Phase", new["status"].get("phase", ""), why)
 
 
 class NodeRules(Rules):

@@ -173,8 +173,12 @@ class Server(HTTPServer):
             thread.start()
 
     def _talk(self, connection: socket.socket, address: Any) -> None:
-        with contextlib.suppress(OSError):  # the client went
+        try:
             self.finish_request(connection, address)
+        except OSError:
+            pass  # because the client went
+        except Exception as fault:  # noqa: BLE001 because this is the thread's top; a watch's fault has no answer to be in
+            self.faults.append(fault)
         with self._lock:
             self._connections.pop(connection, None)
         self.shutdown_request(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,13 @@ def test_create(kubectl: Kubectl, words: tuple[str, ...], said: str) -> None:
     assert kubectl(*words).endswith('"a" already exists\n')
     kind = "cm" if "configmap" in words else "svc"
     assert kubectl("get", kind, "a", "-o", "name") == f"{said.split()[0]}\n"
+
+
+def test_create_a_namespace(kubectl: Kubectl) -> None:
+    """Protobuf again, of what stands in no namespace."""
+    name = f"n-{secrets.token_hex(4)}"
+    assert kubectl("create", "namespace", name) == f"namespace/{name} created\n"
+    assert kubectl("get", "ns", name, "--no-headers").split()[:2] == [name, "Active"]
 
 
 def test_what_is_wrong_is_said(kubectl: Kubectl) -> None:

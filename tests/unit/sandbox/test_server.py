@@ -44,9 +44,10 @@ class Talker:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    def ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, kind: str = "application/json"
+    ) -> tuple[int, dict[str, Any]]:
         """One request."""
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         data = None if body is None else json.dumps(body)
         self.connection.request(method, path, data, {"Content-Type": kind})
         answer = self.connection.getresponse()
@@ -183,6 +184,38 @@ def test_two_thousand_services_at_hundreds_of_writes_a_second(sandbox: Sandbox) 
     assert len(items) == count + 1
     assert rate > 100, "a delayed ACK each would leave 100"
     assert listed < 3
+
+
+def test_server_side_apply_is_not_served(sandbox: Sandbox) -> None:
+    """415, of which kubectl apply --server-side says that the server has no such thing."""
+    with Talker(sandbox) as talker:
+        status, body = talker.ask("PATCH", f"{SERVICES}/a", service("a"), "application/apply-patch+yaml")
+    assert (status, body["reason"]) == (415, "UnsupportedMediaType")
+
+
+def test_of_writers_that_race_one_wins_each_version(sandbox: Sandbox) -> None:
+    """Compare and swap between threads: as many steps forward as there were successes."""
+    path = "/api/v1/namespaces/default/configmaps/a"
+    won: list[int] = []
+
+    def count() -> None:
+        with Talker(sandbox) as talker:
+            for _ in range(30):
+                read = talker.ask("GET", path)[1]
+                data = {"n": str(int(read["data"]["n"]) + 1)}
+                status, _ = talker.ask("PUT", path, {**read, "data": data})
+                assert status in (200, 409)
+                won.append(int(status == 200))
+
+    with Talker(sandbox) as talker:
+        talker.ask("POST", path.rpartition("/")[0], {"metadata": {"name": "a"}, "data": {"n": "0"}})
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert talker.ask("GET", path)[1]["data"]["n"] == str(sum(won))
+    assert len(won) == 120
 
 
 def start(*words: str, **env: str) -> subprocess.Popen[str]:
