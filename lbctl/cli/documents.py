@@ -48,7 +48,7 @@ def service_item(row: Row) -> Item:
         "uid": service.uid,
         "class": service.class_name,
         "ports": [{"port": p.number, "protocol": p.protocol, "nodePort": p.node_port or None} for p in service.ports],
-        "families": list(service.ask.families),
+        "families": [family.value for family in service.ask.families],
         "addresses": [*map(str, service.status), *service.foreign_status],
         "pool": row.pool or None,
         "pending": row.pending,

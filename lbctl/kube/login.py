@@ -26,7 +26,7 @@ from lbctl.kube.clocked import POOLS
 from lbctl.kube.config import Place
 from lbctl.kube.plugin import run_plugin
 
-POOL_SIZE = 16  # connections kept: twice the writers that go side by side, so that a watch and a lease find room
+POOL_SIZE = 20  # connections kept: the 16 writers that go side by side, a watch, a lease, and some room
 FRESH = 60.0  # seconds for which a credential is taken as good: client-go reads token files again after a minute
 TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in an HTTP header (RFC 9110, 5.5), blanks excepted
 

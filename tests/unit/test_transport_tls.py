@@ -32,7 +32,7 @@ def test_trusted_server_answers(tmp_path: Path, ca: trustme.CA) -> None:
     with loopback(empty_list(), tls=serving(ca, "127.0.0.1")) as server:
         path = kubeconfig(tmp_path / "config", server.url, certificate_authority=ca_file(tmp_path, ca))
         assert Kube(connect(str(path))).list_services().items == []
-        assert run_cli(path) == ("", 0)
+        assert run_cli(path) == ("there are no claims\n", 0)
 
 
 @pytest.mark.parametrize("days", [-1, 1])
@@ -76,7 +76,7 @@ def test_insecure_server_is_believed_in_silence(tmp_path: Path) -> None:
     with loopback(empty_list(), tls=serving(trustme.CA(), "127.0.0.1")) as server:
         path = kubeconfig(tmp_path / "config", server.url, insecure_skip_tls_verify=True)
         assert Kube(connect(str(path))).list_services().items == []
-        assert run_cli(path) == ("", 0)
+        assert run_cli(path) == ("there are no claims\n", 0)
 
 
 def test_http_server_at_an_https_url(tmp_path: Path, ca: trustme.CA) -> None:
