@@ -41,7 +41,8 @@ class Bounds:
     def __str__(self) -> str:
         what = "writes of any kind" if self.shaky else "PATCHes"
         world = f"{self.moves} moves of the world, {self.late} {what} late at once"
-        return f"2 processes ({', '.join(self.operations)}), 2 Services, {world}"
+        kinds = ", resourceVersions that come back" if self.repeats else ""
+        return f"2 processes ({', '.join(self.operations)}), 2 Services, {world}{kinds}"
 
 
 class State(NamedTuple):

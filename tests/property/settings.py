@@ -1,4 +1,4 @@
-"""What is searched: pools and Services, and the two kinds of operation that most searches mix."""
+"""What is searched: pools and Services, and the operations that processes choose from."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ BACKWARDS = Setting((A, B), asks=(A, B), backwards=True)
 DUAL = Setting((A, SIX), families=("IPv4", "IPv6"))
 MIXED = Setting((A, SIX), families=("IPv4", "IPv6"), second=("IPv4",))
 
-EACH = ("assign 0", "assign 1", "release 0", "release 1")
 ASSIGN = ("assign 0", "assign 1")
-NOW = ("assign 0", "assign 1", "release --now 0", "release --now 1")
+NOW = ("assign 0", "assign 1", "release --now 0")
 ALL = ("assign --all", "release 0")
 
 
@@ -35,9 +34,9 @@ def say(words: str) -> None:
 
 def searched(search: Search, setting: Setting, bounds: Bounds, cap: int, *wrong: Callable[[str, str], str]) -> Found:
     """Search, and say within what bounds and how much was seen."""
-    began = time.monotonic()
+    began = time.process_time()
     found = search.run(cap, *wrong)
     end = ", CUT" if found.cut else f", violated in {len(found.path)} steps" if found.violation else ""
-    seconds = time.monotonic() - began
-    say(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{end} ({seconds:.1f} s)")
+    seconds = time.process_time() - began
+    say(f"{', '.join(setting.addresses)}: {bounds}: {found.states:,} states{end} ({seconds:.1f} s of CPU)")
     return found

@@ -19,7 +19,6 @@ from tests.property.settings import (
     ASSIGN,
     BACKWARDS,
     DUAL,
-    EACH,
     FORGETFUL,
     MIXED,
     NOW,
@@ -37,20 +36,30 @@ SECONDS = {
     "two moves of the world": (ONE, Bounds(2)),
     "a PATCH that lands late, and a move": (ONE, Bounds(1, late=1)),
     "deleted and created again, nothing kept for its name": (FORGETFUL, Bounds(2, operations=ASSIGN)),
-    "addresses freed at once": (ONE, Bounds(2, operations=NOW)),
+    "addresses freed at once": (TWO, Bounds(0, operations=NOW)),
     "all Services in one run": (ONE, Bounds(2, operations=ALL)),
     "all Services in one run, a PATCH that lands late": (TWO, Bounds(1, late=1, operations=("assign --all",))),
     "the same, the last Service first": (BACKWARDS, Bounds(1, late=1, operations=("assign --all",))),
     "asks that change within a block": (TWO, Bounds(1, operations=ASSIGN)),
     "asks that change between blocks": (APART, Bounds(1, operations=("assign --all", "assign 1"))),
     "dual-stack over two blocks": (DUAL, Bounds(1, operations=ASSIGN)),
-    "dual-stack beside single-stack": (MIXED, Bounds(0, operations=EACH)),
+    "dual-stack beside single-stack": (MIXED, Bounds(0, operations=(*ASSIGN, "release 0"))),
     "answers of claim writes lost": (ONE, Bounds(0, shaky=True)),
     "resourceVersions that come back": (ONE, Bounds(1, operations=ASSIGN, repeats=True)),
 }
 
 MINUTES = {
     "three moves of the world": (ONE, Bounds(3)),
+    "two moves of the world, a PATCH that lands late": (ONE, Bounds(2, late=1)),
+    "two PATCHes that land late": (ONE, Bounds(1, late=2)),
+    "claim writes that land late": (ONE, Bounds(0, late=1, shaky=True)),
+    "asks that change twice within a block": (TWO, Bounds(2, operations=ASSIGN)),
+    "asks that change twice between blocks": (APART, Bounds(2, operations=("assign --all",))),
+    "an ask that changes, a PATCH that lands late": (TWO, Bounds(1, late=1, operations=ASSIGN)),
+    "an ask that changes, and releases": (TWO, Bounds(1)),
+    "dual-stack over two blocks, and a release": (DUAL, Bounds(1, operations=(*ASSIGN, "release 0"))),
+    "dual-stack beside single-stack, a move": (MIXED, Bounds(1, operations=(*ASSIGN, "release 0"))),
+    "resourceVersions that come back twice": (ONE, Bounds(2, repeats=True)),
 }
 
 
