@@ -21,6 +21,7 @@ from lbctl.sandbox.schema import (
     TIME_ALWAYS,
     Many,
     Map,
+    Shape,
     Struct,
 )
 
@@ -68,8 +69,8 @@ CONDITION = Struct(
 )
 
 
-def _kind(name: str, **fields: Struct | Map | Many | object) -> Struct:
-    return Struct(name, {"kind": TEXT, "apiVersion": TEXT, "metadata": META, **fields})  # type: ignore[dict-item]
+def _kind(name: str, **fields: Shape) -> Struct:
+    return Struct(name, {"kind": TEXT, "apiVersion": TEXT, "metadata": META, **fields})
 
 
 SERVICE = _kind(

@@ -16,7 +16,7 @@ from lbctl.sandbox.bodies import Write, from_body, from_patch
 from lbctl.sandbox.managed import managed
 from lbctl.sandbox.refusals import Object, Refusal, bad_request, check, conflict, exists, not_found
 from lbctl.sandbox.resources import RESOURCES, Resource
-from lbctl.sandbox.store import Key, Store, Stored
+from lbctl.sandbox.store import Key, Shelf, Store, Stored
 from lbctl.sandbox.times import stamp
 
 Clock = Callable[[], float]
@@ -99,13 +99,7 @@ class Registry:
         if new.get("resourceVersion"):
             raise Refusal(500, "", "resourceVersion should not be set on objects to be created")
         shelf, space = self.store.shelf(resource.name), new.get("namespace", "")
-        while not new.get("name") and new.get("generateName"):
-            name = meta.generated(new["generateName"], self._random)
-            if shelf.get((space, name)) is None:
-                new["name"] = name
-        for stale in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
-            new.pop(stale, None)
-        new["uid"], new["creationTimestamp"] = str(uuid.uuid4()), stamp(self.clock())
+        self._register(new, shelf)
         rules.defaults(obj)
         new["managedFields"] = self._managed(resource, {}, obj, write, "")
         if not new["managedFields"]:
@@ -125,6 +119,16 @@ class Registry:
             return Stored(obj, 0)
         rules.committed(None, obj)
         return shelf.put(key, lambda version: _at(obj, version))
+
+    def _register(self, new: Object, shelf: Shelf) -> None:
+        """What the server alone writes into the metadata of a new object."""
+        for stale in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
+            new.pop(stale, None)
+        new["uid"], new["creationTimestamp"] = str(uuid.uuid4()), stamp(self.clock())
+        while not new.get("name") and new.get("generateName"):
+            name = meta.generated(new["generateName"], self._random)
+            if shelf.get((new.get("namespace", ""), name)) is None:
+                new["name"] = name
 
     def _namespace_takes(self, resource: Resource, namespace: str, name: str) -> None:
         found = self.store.shelf("namespaces").get(("", namespace))
