@@ -1,0 +1,47 @@
+"""The cluster that the golden files show: a Service of every sort that a user meets."""
+
+from __future__ import annotations
+
+from tests.stage import DAY, HOUR, MINUTE, Stage
+
+BOTH = ("IPv4", "IPv6")
+
+
+def nothing(_: Stage) -> None:
+    """No Services but the API's own."""
+
+
+def pending(here: Stage) -> None:
+    """Services that lack an address, each for another reason, and some that are none of lbctl's business."""
+    here.namespace("prod")
+    here.service("prod/web", ago=3 * DAY)
+    here.service("api", ago=3 * HOUR, ports=[{"name": "https", "port": 443, "nodePort": 30443}, _dns()])
+    here.service("dual", ago=90 * MINUTE, families=BOTH, policy="RequireDualStack")
+    here.service("six", ago=90, families=("IPv6",))
+    here.service("outside", ago=400 * DAY, notes={"lbctl/addresses": "198.51.100.7"})
+    here.service("misspelt", ago=50 * MINUTE, notes={"lbctl/pool": "lam"})
+    here.service("unreadable", ago=49 * MINUTE, notes={"metallb.io/loadBalancerIPs": "192.0.2.0/24"})
+    here.service("classy", ago=40 * MINUTE, loadBalancerClass="example.com/other")
+    here.service("ignored", ago=30 * MINUTE, notes={"lbctl/ignore": "true"})
+    here.service("hosted", ago=5 * HOUR)
+    here.status("hosted", {"hostname": "lb.example.com"})
+    here.service("foreign", ago=5 * HOUR, notes={"metallb.io/ip-allocated-from-pool": "lan"})
+    here.status("foreign", {"ip": "192.0.2.200"})
+    here.service("inside", kind="ClusterIP")
+
+
+def assigned(here: Stage) -> None:
+    """The same, once `lbctl assign --all` has been there, and somebody has released one and deleted one."""
+    pending(here)
+    here.service("gone")
+    here.service("parked")
+    here.run("assign", "--all")
+    here.run("release", "parked")
+    here.delete("gone")
+    here.passes(10 * MINUTE)
+    here.service("late", ago=MINUTE)
+    here.run("assign", "late")
+
+
+def _dns() -> dict[str, object]:
+    return {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30053}
