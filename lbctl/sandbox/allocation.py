@@ -124,6 +124,8 @@ class NodePorts(_Pool):
                 self._one(port, f"spec.ports[{index}].nodePort", mine, by_port, bool(wants), name)
                 if old is not None:
                     by_port.clear()  # because only a new Service's protocols share
+            if old is not None:
+                _check_doubles(spec)
         if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
             asked = spec.get("healthCheckNodePort")
             if asked is None:
@@ -158,6 +160,16 @@ class NodePorts(_Pool):
     def changed(self, old: Object | None, new: Object | None) -> None:
         """A write is done."""
         self._change(*(_ports(obj["spec"] if obj else {}) for obj in (old, new)))
+
+
+def _check_doubles(spec: Object) -> None:
+    """Two ports that would have one node port for one protocol; the real one's update does not get to say which."""
+    seen: set[tuple[str, int]] = set()
+    for port in spec.get("ports") or ():
+        pair = (port["protocol"], port.get("nodePort", 0))
+        if pair[1] and pair in seen:
+            raise Refusal(500, "", f"duplicate nodePort: {{{pair[0]} {pair[1]}}}")
+        seen.add(pair)
 
 
 def _health(port: int, why: str) -> str:
