@@ -37,7 +37,7 @@ def new_attempt() -> str:
 class Cluster:
     """A cluster at hand: its API, and who we are in the claims (`by`). `others` are addresses in use that no object of
     the API shows (the API server's own), in words; `namespace` is that of bare names; `on_published` is told of each
-    status as it is written, by the threads that write."""
+    status as it is written, by the threads that write; `tell` hears of what is made on first use."""
 
     kube: Kube
     by: str
@@ -47,11 +47,12 @@ class Cluster:
     name_attempt: Callable[[], str] = new_attempt
     attempts: set[str] = field(default_factory=set)
     on_published: Callable[[Decision], None] = lambda _: None
+    tell: Callable[[str], None] = lambda _: None
 
     @property
     def ledger(self) -> Ledger:
         """The claims of this cluster."""
-        return Ledger(self.kube)
+        return Ledger(self.kube, self.tell)
 
     def snapshot(self) -> Snapshot:
         """Look: the claims first, then the Services, then the Nodes, each by a quorum read."""
@@ -276,7 +277,8 @@ def _until_settled(
         if not again or waited >= wait:
             return results
         selected = frozenset(again)
-        step = max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000))
+        # A Retry-After of an hour is not slept through: a last look when our own time is up, and then we say so.
+        step = min(max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000)), wait - waited)
         sleep(step)
         waited, pause = waited + step, min(pause * 2, 1.0)
 

@@ -250,6 +250,6 @@ def parse_block(item: Mapping[str, Any]) -> Block:
             if BlockId.of(claim.address) != block or claim.address in claims:
                 raise ValueError(f"{claim.address} does not belong there")
             claims[claim.address] = claim
-        except (ValueError, KeyError, TypeError, AttributeError) as bad:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as bad:
             unreadable = f"line {number} of its claims does not parse ({bad})"
     return Block(block, meta["resourceVersion"], {} if unreadable else claims, unreadable, item)

@@ -1,12 +1,12 @@
 """The ledger: blocks of claims kept in the cluster, changed by compare-and-swap only (DESIGN 5).
 
 A new block is a POST, every other write a PUT with resourceVersion, so that etcd decides between two runs. Writes are
-never repeated here; on an unknown outcome the block is read again and searched for the writer's own attempt.
+never repeated here; on an unknown outcome the block is read again and compared, and searched for the writer's attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lbctl.addresses import AddressError
 from lbctl.claims import NAMESPACE, SELECTOR, Block, BlockId, parse_block
@@ -21,10 +21,11 @@ class LostRace(Exception):
 
 
 class Ledger:
-    """All blocks of one cluster."""
+    """All blocks of one cluster; `tell` hears of what a user should know was made."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, tell: Callable[[str], None] = lambda _: None) -> None:
         self._kube = kube
+        self._tell = tell
 
     def read(self) -> Mapping[BlockId, Block]:
         """Every block, by a quorum read. ConfigMaps that bear our labels and name no block are passed over."""
@@ -55,7 +56,10 @@ class Ledger:
     def _send(self, block: Block) -> Block:
         name, version = block.id.name, block.resource_version
         if version is not None:
-            return block.written(self._kube.replace_configmap(NAMESPACE, name, block.to_object(), version).object)
+            try:
+                return block.written(self._kube.replace_configmap(NAMESPACE, name, block.to_object(), version).object)
+            except NotFound as gone:
+                raise LostRace(name) from gone  # somebody has deleted it: what it held is read anew
         try:
             return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
         except NotFound:
@@ -73,6 +77,7 @@ class Ledger:
                 hint=f"kubectl create namespace {NAMESPACE}",
                 reason=Reason.LedgerUnavailable,
             ) from bad
+        self._tell(f"made the namespace {NAMESPACE}, which holds lbctl's claims")
 
     def _look(self, block: Block, attempt: str, unknown: ClusterError) -> Block:
         """The write may have landed: look for one's own attempt."""
@@ -80,6 +85,8 @@ class Ledger:
             found = parse_block(self._kube.get_configmap(NAMESPACE, block.id.name).object)
         except NotFound:
             raise unknown from None
+        if found.claims == block.claims:
+            return found  # also when it only let go, and so bears no attempt of one's own
         wrote = {h for c in block.claims.values() for h in c.holders if h.attempt == attempt}
         if wrote and wrote <= {h for c in found.claims.values() for h in c.holders}:
             return found

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from lbctl.apply import assign
+import pytest
+
+from lbctl.apply import assign, release
+from lbctl.errors import ClusterError
+from lbctl.kube.errors import Forbidden, Throttled, Unreachable
+from lbctl.planner import Action, plan
+from lbctl.reasons import Reason
+from lbctl.services import Key
 from tests.unit.planner.values import Api, blocks, held, pool, pools, released, service
+
+LAN = pools(pool("192.0.2.0/29"))
+WEB = Key("d", "web")
 
 
 def test_an_old_address_handed_out_again_keeps_its_new_claim_when_another_moves_in_its_block() -> None:
@@ -14,3 +24,62 @@ def test_an_old_address_handed_out_again_keeps_its_new_claim_when_another_moves_
     assign(api.cluster(), pools(pool("192.0.2.1-192.0.2.3")))
     assert api.shown() == {"mover": ["192.0.2.2"], "newcomer": ["192.0.2.3"]}
     assert api.held() == {"192.0.2.2": "mover", "192.0.2.3": "newcomer"}
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_release_whose_last_answer_is_lost_is_done_when_the_block_says_so(at_once: bool) -> None:
+    """A write that only lets go bears no attempt to be looked for: what the block holds now is what it was to hold."""
+    web = service("web", "192.0.2.1")
+    api = Api([web], blocks(held("192.0.2.1", web)))
+    api.faults["PUT"] = Unreachable("no answer")
+    results = release(api.cluster(), frozenset({WEB}), at_once=at_once)
+    assert (results[WEB].reason, api.claims()["192.0.2.1"].state) == (Reason.Released, "parked")
+    assert [call.partition(" ")[0] for call in api.calls] == ["GET", "GET", "GET", "PATCH", "PUT", "GET"]
+
+
+def test_a_block_deleted_under_a_run_is_read_anew() -> None:
+    """Somebody may delete the ledger at any time; the run then plans from what there is."""
+    web, other = service("web"), service("other", "192.0.2.1")
+    api = Api([web, other], blocks(held("192.0.2.1", other)))
+    cluster = api.cluster()
+    planned = plan(cluster.snapshot(), LAN)
+    api.blocks.clear()
+    assert assign(cluster, LAN, first=planned)[WEB].action is Action.ASSIGN
+    assert api.shown()["web"] == ["192.0.2.0"]
+    assert api.held() == {"192.0.2.0": "web"}
+
+
+def test_a_retry_after_longer_than_the_wait_is_not_slept_through() -> None:
+    """One more look when our own time is up; then it is said that nothing has come of it."""
+    api = Api([service("web")])
+    api.faults["PATCH"] = Throttled("busy", retry_after=3600.0)
+    slept: list[float] = []
+    results = assign(api.cluster(), LAN, wait=10.0, sleep=slept.append)
+    assert (slept, results[WEB].action) == ([10.0], Action.ASSIGN)
+
+
+def test_the_namespace_is_made_on_first_use_and_it_is_said() -> None:
+    """Where the user may."""
+    api = Api([service("web")])
+    api.namespace = False
+    said: list[str] = []
+    cluster = api.cluster()
+    cluster.tell = said.append
+    assign(cluster, LAN)
+    assert said == ["made the namespace lbctl-system, which holds lbctl's claims"]
+    assert api.shown() == {"web": ["192.0.2.0"]}
+
+
+def test_who_may_not_make_the_namespace_is_told_the_line_that_makes_it() -> None:
+    """And nothing is published."""
+    api = Api([service("web")])
+    api.namespace = False
+    api.refused = Forbidden("no")
+    with pytest.raises(ClusterError) as caught:
+        assign(api.cluster(), LAN)
+    assert (caught.value.message, caught.value.hint, caught.value.reason) == (
+        "the namespace lbctl-system, which holds lbctl's claims, does not exist and you may not create it",
+        "kubectl create namespace lbctl-system",
+        Reason.LedgerUnavailable,
+    )
+    assert api.shown() == {"web": []}

@@ -104,13 +104,14 @@ def pools(*given: Pool, load_balancer_class: str | None = None) -> PoolFile:
 
 
 class Api:
-    """Services and ConfigMaps in memory, as a transport. A write gives a new resourceVersion; `fault` may be an error
-    that the next request of that method ends with after it is carried out."""
+    """Services and ConfigMaps in memory, as a transport. A write gives a new resourceVersion; `faults` are
+    errors that the next request of a method ends with, after it is carried out (but for a 429)."""
 
     def __init__(self, services: Iterable[Json], ledger: Mapping[BlockId, Block] | None = None) -> None:
         self.services = {f"/api/v1/namespaces/d/services/{s['metadata']['name']}": s for s in services}
         self.blocks: dict[str, Json] = {}
         self.namespace = True
+        self.refused: Exception | None = None  # what the namespace may not be made for
         self.faults: dict[str, Exception] = {}
         self.calls: list[str] = []
         self._versions = itertools.count(100)
@@ -133,8 +134,11 @@ class Api:
         """One request, as KubeTransport sends it."""
         del params, content_type
         self.calls.append(f"{method} {path}")
+        fault = self.faults.pop(method, None)
+        if isinstance(fault, errors.Throttled):
+            raise fault  # which is turned away before anything is done
         answer = Answer(self._answer(method, path, json.loads(json.dumps(body))), NOW)
-        if (fault := self.faults.pop(method, None)) is not None:
+        if fault is not None:
             raise fault
         return answer
 
@@ -142,6 +146,8 @@ class Api:
         if method == "PATCH":
             return self._patched(path.removesuffix("/status"), body)
         if path.endswith("/namespaces"):
+            if self.refused is not None:
+                raise self.refused
             self.namespace = True
             return body
         if "/configmaps" in path and method != "GET":
