@@ -1,36 +1,16 @@
-"""How long ago, as kubectl prints it; and the API's timestamps."""
+"""The API's timestamps (RFC 3339, in UTC), and how long ago as kubectl shows it. Pure: the time comes in."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
 
 
-def age(seconds: float) -> str:
-    """Two units at most, the finer the younger, as `kubectl get` prints ages (k8s.io/apimachinery, HumanDuration)."""
-    whole = int(seconds)
-    if whole < 0:
-        return "0s" if whole >= -1 else "<invalid>"
-    for limit, unit, mark, finer, fine_mark in (
-        (2 * MINUTE, 1, "s", 0, ""),
-        (10 * MINUTE, MINUTE, "m", 1, "s"),
-        (3 * HOUR, MINUTE, "m", 0, ""),
-        (8 * HOUR, HOUR, "h", MINUTE, "m"),
-        (2 * DAY, HOUR, "h", 0, ""),
-        (8 * DAY, DAY, "d", HOUR, "h"),
-        (2 * YEAR, DAY, "d", 0, ""),
-        (8 * YEAR, YEAR, "y", DAY, "d"),
-    ):
-        if whole < limit:
-            rest = whole % unit // finer if finer else 0
-            return f"{whole // unit}{mark}" + (f"{rest}{fine_mark}" if rest else "")
-    return f"{whole // YEAR}y"
-
-
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Seconds since the epoch as the API writes them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def seconds_of(stamp: str) -> float:
@@ -39,3 +19,30 @@ def seconds_of(stamp: str) -> float:
         return datetime.fromisoformat(stamp).timestamp()
     except ValueError:
         return 0.0
+
+
+def lasting(seconds: float) -> str:
+    """A span as kubectl shows it: finer while it is young, two years and older in years."""
+    whole = int(seconds)
+    if whole < -1:
+        return "<invalid>"
+    whole = max(whole, 0)
+    if whole < 2 * MINUTE:
+        return f"{whole}s"
+    for unit, fine, until, names in (
+        (MINUTE, 10 * MINUTE, 3 * HOUR, "ms"),
+        (HOUR, 8 * HOUR, 2 * DAY, "hm"),
+        (DAY, 8 * DAY, 2 * YEAR, "dh"),
+        (YEAR, 8 * YEAR, None, "yd"),
+    ):
+        if until is None or whole < until:
+            return _two(whole, unit, fine, names)
+    raise AssertionError("years have no end")
+
+
+def _two(whole: int, unit: int, fine: int, names: str) -> str:
+    """Whole units, and below `fine` the next smaller one too."""
+    smaller = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[names[1]]
+    rest = whole % unit // smaller
+    first = f"{whole // unit}{names[0]}"
+    return f"{first}{rest}{names[1]}" if whole < fine and rest else first

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbctl.addresses import Address, AddressError, parse_address
+from lbctl.ages import timestamp
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.kube.api import Kube
 from lbctl.kube.errors import Conflict, Invalid, NotFound, Throttled, Unreachable
@@ -242,7 +243,7 @@ def status_patch(decision: Decision, now: int) -> dict[str, Any]:
         "status": "True" if decision.satisfied and shown else "False",
         "reason": decision.reason.name,
         "message": text,
-        "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "lastTransitionTime": timestamp(now),
     }
     return {
         "metadata": {"uid": service.uid, "resourceVersion": service.resource_version},

@@ -64,10 +64,10 @@ def _held(row: Row, look: Snapshot) -> list[str]:
 
 
 def _print(row: Row, look: Snapshot) -> None:
-    from lbctl.ages import age, seconds_of
+    from lbctl.ages import lasting, seconds_of
 
     service, decision = row.decision.service, row.decision
-    since = age(look.now - seconds_of(service.created))
+    since = lasting(look.now - seconds_of(service.created))
     kind = "of type LoadBalancer" if service.is_load_balancer else "not of type LoadBalancer"
     lines = [("Service", f"{service.key}, {kind}, created {since} ago"), ("Asks for", str(service.ask))]
     lines += [("Has", text) for text in _held(row, look) or ["no address"]]

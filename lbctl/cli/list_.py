@@ -55,7 +55,7 @@ def list_(
 
 
 def _cells(row: Row, now: int, *, wide: bool) -> tuple[str, ...]:
-    from lbctl.ages import age, seconds_of
+    from lbctl.ages import lasting, seconds_of
 
     service = row.decision.service
     why = row.message if row.lacking else row.reason.sentence
@@ -66,7 +66,7 @@ def _cells(row: Row, now: int, *, wide: bool) -> tuple[str, ...]:
         service.cluster_ip or "<none>",
         ",".join([*map(str, service.status), *service.foreign_status]) or PENDING,
         ",".join(map(str, service.ports)) or "<none>",
-        age(now - seconds_of(service.created)),
+        lasting(now - seconds_of(service.created)),
         f"{why}; {hint}" if hint and not wide else why,
     )
     if not wide:

@@ -18,10 +18,15 @@ def sandbox(
     port: Annotated[int, typer.Option("--port", help="the port on 127.0.0.1; 0 is a free one", min=0, max=65535)] = 0,
     kubeconfig: Annotated[
         Optional[Path],  # noqa: UP045 because typer reads it
-        typer.Option("--kubeconfig", help="where to write its kubeconfig; one that is there is not overwritten"),
+        typer.Option(
+            "--kubeconfig", metavar="FILE", help="where to write its kubeconfig; one that is there is not overwritten"
+        ),
     ] = None,
 ) -> None:
-    """Run a small Kubernetes API on loopback until Ctrl-C: one node, no pods, nobody has to log in."""
+    """Run a small Kubernetes API on loopback until Ctrl-C.
+
+    It has one node and no pods, and nobody has to log in.
+    """
     import tempfile
 
     from lbctl.errors import UsageError

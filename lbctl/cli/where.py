@@ -59,7 +59,7 @@ class Where:
         """The cluster at hand; nothing is asked of it yet but authentication."""
         from lbctl.access import reach
 
-        return reach(
+        cluster = reach(
             self.kubeconfig,
             self.context,
             command,
@@ -69,6 +69,8 @@ class Where:
             log=self.talk().say if self.verbose else None,
             dry_run=dry_run,
         )
+        cluster.tell = self.talk().say
+        return cluster
 
     def keys(self, names: Iterable[str], cluster: Cluster) -> frozenset[Key]:
         """Read `[namespace/]name` arguments; a bare name is of `-n`, else of the context's namespace."""
@@ -108,14 +110,14 @@ def labelled(selector: str, cluster: Cluster) -> frozenset[Key]:
 def _shared(
     namespace: Annotated[
         Optional[str],  # noqa: UP045 because typer reads it
-        typer.Option("--namespace", "-n", envvar="LBCTL_NAMESPACE", help="act on this namespace only"),
+        typer.Option("--namespace", "-n", envvar="LBCTL_NAMESPACE", metavar="NAME", help="act on this namespace only"),
     ] = None,
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="act on all namespaces, which is the default")
     ] = False,
     context: Annotated[
         Optional[str],  # noqa: UP045 because typer reads it
-        typer.Option("--context", envvar="LBCTL_CONTEXT", help="the kubeconfig's context"),
+        typer.Option("--context", envvar="LBCTL_CONTEXT", metavar="NAME", help="the kubeconfig's context"),
     ] = None,
     kubeconfig: Annotated[
         Optional[str],  # noqa: UP045 because typer reads it

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lbctl.ages import timestamp
 from lbctl.sandbox.refusals import Object, bad_request
 from lbctl.sandbox.schema import Many, Map, Scalar, Shape, Struct
-from lbctl.sandbox.times import stamp
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"  # what each such body begins with
@@ -138,7 +138,7 @@ def _value(shape: Shape, value: Any) -> Any:
             return parts.get(3, b"").decode() if parts.get(1) else parts.get(2, 0)
         case "Time":
             seconds = dict(_fields(value)).get(1)
-            return stamp(seconds) if seconds else None
+            return timestamp(seconds) if seconds else None
         case "bytes":
             return base64.b64encode(value).decode()
     return value.decode()

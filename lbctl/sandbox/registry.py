@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Callable
 
+from lbctl.ages import timestamp
 from lbctl.sandbox import meta
 from lbctl.sandbox.bodies import Write, from_body, from_patch
 from lbctl.sandbox.managed import managed
 from lbctl.sandbox.refusals import Object, Refusal, bad_request, check, conflict, exists, not_found
 from lbctl.sandbox.resources import RESOURCES, Resource
 from lbctl.sandbox.store import Key, Shelf, Store, Stored
-from lbctl.sandbox.times import stamp
 
 Clock = Callable[[], float]
 
@@ -124,7 +124,7 @@ class Registry:
         """What the server alone writes into the metadata of a new object."""
         for stale in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
             new.pop(stale, None)
-        new["uid"], new["creationTimestamp"] = str(uuid.uuid4()), stamp(self.clock())
+        new["uid"], new["creationTimestamp"] = str(uuid.uuid4()), timestamp(self.clock())
         while not new.get("name") and new.get("generateName"):
             name = meta.generated(new["generateName"], self._random)
             if shelf.get((new.get("namespace", ""), name)) is None:
@@ -179,7 +179,9 @@ class Registry:
         """Whose the fields are now; what a write of this sort does not reach is left out of the comparison."""
         beyond = "spec" if subresource else "status" if resource.status else ""
         seen = [{k: v for k, v in obj.items() if k != beyond} for obj in (old, new)]
-        return managed(resource.shape, *seen, manager=write.manager, subresource=subresource, now=stamp(self.clock()))
+        return managed(
+            resource.shape, *seen, manager=write.manager, subresource=subresource, now=timestamp(self.clock())
+        )
 
     def delete(self, resource: Resource, key: Key, options: Object, write: Write) -> tuple[Stored, bool]:
         """Delete an object, or mark it while it has finalizers; whether it is gone. Raises Refusal."""
@@ -202,7 +204,7 @@ class Registry:
 
     def _mark(self, resource: Resource, key: Key, old: Object) -> Stored:
         """Say that it is being deleted."""
-        marks: Object = {"deletionTimestamp": stamp(self.clock())}
+        marks: Object = {"deletionTimestamp": timestamp(self.clock())}
         if resource.name != "namespaces":
             marks["deletionGracePeriodSeconds"] = 0
         new = {**old, "metadata": {**old["metadata"], **marks}}

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
-MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
+from lbctl.ages import lasting
 
 
 class TimeError(ValueError):
     """What is no time."""
-
-
-def stamp(now: float) -> str:
-    """Seconds since the epoch as the API writes them."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
 def _parsed(text: str) -> datetime:
@@ -43,30 +37,3 @@ def age(text: str | None, now: float) -> str:
     if not text:
         return "<unknown>"
     return lasting(now - _parsed(text).timestamp())
-
-
-def lasting(seconds: float) -> str:
-    """A span as kubectl shows it: finer while it is young, two years and older in years."""
-    whole = int(seconds)
-    if whole < -1:
-        return "<invalid>"
-    whole = max(whole, 0)
-    if whole < 2 * MINUTE:
-        return f"{whole}s"
-    for unit, fine, until, names in (
-        (MINUTE, 10 * MINUTE, 3 * HOUR, "ms"),
-        (HOUR, 8 * HOUR, 2 * DAY, "hm"),
-        (DAY, 8 * DAY, 2 * YEAR, "dh"),
-        (YEAR, 8 * YEAR, None, "yd"),
-    ):
-        if until is None or whole < until:
-            return _two(whole, unit, fine, names)
-    raise AssertionError("years have no end")
-
-
-def _two(whole: int, unit: int, fine: int, names: str) -> str:
-    """Whole units, and below `fine` the next smaller one too."""
-    smaller = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[names[1]]
-    rest = whole % unit // smaller
-    first = f"{whole // unit}{names[0]}"
-    return f"{first}{rest}{names[1]}" if whole < fine and rest else first

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbctl.ages import lasting, timestamp
 from lbctl.sandbox import kinds, store
 from lbctl.sandbox.managed import to_paths, to_tree
 from lbctl.sandbox.patches import merge_patch, strategic_patch
 from lbctl.sandbox.refusals import Refusal
 from lbctl.sandbox.schema import Reader
 from lbctl.sandbox.store import Store, TooNew, TooOld
-from lbctl.sandbox.times import age, lasting, stamp
+from lbctl.sandbox.times import age
 
 SCALARS = st.sampled_from([None, True, False, 0, 1, "", "x"])
 KEYS = st.sampled_from("abc")
@@ -102,7 +103,7 @@ def test_a_directive_that_means_nothing_is_refused(body: bytes) -> None:
 def test_an_age_is_shown_as_kubectl_shows_it(seconds: float, shown: str) -> None:
     """Finer while it is young."""
     assert lasting(seconds) == shown
-    assert age(stamp(1_700_000_000), 1_700_000_000 + seconds) == shown
+    assert age(timestamp(1_700_000_000), 1_700_000_000 + seconds) == shown
 
 
 def test_what_is_read_again_is_the_same() -> None:
