@@ -207,6 +207,7 @@ class _Carrier:
         """Drop what a move or a release leaves behind, where the answer to our own PATCH proves that no other can land
         under the claim (rule 3); returns whether anything was."""
         gone: list[Claim] = []
+        dropped: set[Address] = set()
         for decision in ready:
             if not decision.drops or decision.service.key not in after:
                 continue
@@ -216,7 +217,11 @@ class _Carrier:
                 holder = claim.holder(decision.service.key) if claim else None
                 if claim and holder and droppable(holder, address, service):
                     gone.append(self._let_go(claim, holder, decision))
-        dropped = {c.address for c in gone} - self._addresses_in(self._write(gone), gone)
+                elif claim and not claim.holders and decision.at_once and claim.released:
+                    gone.append(replace(claim, released=0, by=self._cluster.by))
+                elif claim and not claim.holders:
+                    dropped.add(address)  # by an earlier run
+        dropped |= {c.address for c in gone} - self._addresses_in(self._write(gone), gone)
         self._again |= {d.service.key for d in ready if not set(d.drops) <= dropped}
         return bool(dropped)
 

@@ -146,12 +146,16 @@ def plan(
 
 def plan_release(snapshot: Snapshot, selected: frozenset[Key], *, at_once: bool) -> Plan:
     """Clear the selected Services and park their claims; those that do not exist are left out."""
-    holders = _by_key(snapshot.blocks)
+    holders, parked = _by_key(snapshot.blocks), _parked_by_key(snapshot.blocks)
     chosen = [snapshot.services[key] for key in sorted(selected) if key in snapshot.services]
-    return Plan(snapshot, tuple(_release(snapshot, s, holders.get(s.key, []), at_once) for s in chosen))
+    return Plan(
+        snapshot, tuple(_release(snapshot, s, holders.get(s.key, []), parked.get(s.key, []), at_once) for s in chosen)
+    )
 
 
-def _release(snapshot: Snapshot, service: Service, claims: list[tuple[Claim, Holder]], at_once: bool) -> Decision:
+def _release(
+    snapshot: Snapshot, service: Service, claims: list[tuple[Claim, Holder]], parked: list[Claim], at_once: bool
+) -> Decision:
     ours = [c.address for c, h in claims if h.uid == service.uid]
     strange = _strange(service, ours)
     if (unreadable := _unreadable(service, snapshot.blocks)) is not None:
@@ -159,6 +163,9 @@ def _release(snapshot: Snapshot, service: Service, claims: list[tuple[Claim, Hol
     if strange and ours:
         words = f"its status also shows {', '.join(strange)}, so it is left whole"
         return Decision(service, Action.REFUSE, Reason.ForeignOwner, words, service.status)
+    if not ours and not strange:
+        # Said again it is done again: the run before may have died with its last answer, or have spared the address.
+        ours = [c.address for c in parked if c.last is not None and c.last.uid == service.uid]
     if not ours:
         return Decision(service, Action.REFUSE, Reason.NotOurs, "lbctl holds no claim for it", service.status)
     return Decision(service, Action.RELEASE, Reason.Released, drops=tuple(ours), at_once=at_once)
@@ -171,6 +178,15 @@ def _by_key(blocks: Mapping[BlockId, Block]) -> dict[Key, list[tuple[Claim, Hold
             for holder in claim.holders:
                 held.setdefault(holder.key, []).append((claim, holder))
     return held
+
+
+def _parked_by_key(blocks: Mapping[BlockId, Block]) -> dict[Key, list[Claim]]:
+    found: dict[Key, list[Claim]] = {}
+    for block in blocks.values():
+        for claim in block.claims.values():
+            if claim.parked and claim.last is not None and not claim.holders:
+                found.setdefault(claim.last.key, []).append(claim)
+    return found
 
 
 def _strange(service: Service, ours: list[Address]) -> list[str]:

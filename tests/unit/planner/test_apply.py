@@ -83,3 +83,28 @@ def test_who_may_not_make_the_namespace_is_told_the_line_that_makes_it() -> None
         Reason.LedgerUnavailable,
     )
     assert api.shown() == {"web": []}
+
+
+def test_a_release_said_again_is_done_again() -> None:
+    """A script may repeat it; only what was never lbctl's is refused."""
+    web = service("web", "192.0.2.1")
+    api = Api([web, service("never")], blocks(held("192.0.2.1", web)))
+    for _ in range(2):
+        results = release(api.cluster(), frozenset({WEB, Key("d", "never")}))
+        assert {key.name: (d.action, d.reason) for key, d in results.items()} == {
+            "never": (Action.REFUSE, Reason.NotOurs),
+            "web": (Action.RELEASE, Reason.Released),
+        }
+        assert (api.shown()["web"], api.claims()["192.0.2.1"].parked) == ([], True)
+
+
+def test_release_now_frees_an_address_that_was_parked_before() -> None:
+    """Another Service then gets it at once, where it would have waited for reuseAfter."""
+    web = service("web", "192.0.2.1")
+    api = Api([web, service("other")], blocks(held("192.0.2.1", web)))
+    one = pools(pool("192.0.2.1"))
+    release(api.cluster(), frozenset({WEB}))
+    assert assign(api.cluster(), one, wait=0)[Key("d", "other")].reason is Reason.PoolExhausted
+    release(api.cluster(), frozenset({WEB}), at_once=True)
+    assign(api.cluster(), one, wait=0)
+    assert api.shown() == {"web": [], "other": ["192.0.2.1"]}
