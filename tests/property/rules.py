@@ -21,7 +21,7 @@ from lbctl import apply, planner
 from lbctl.addresses import Address
 from lbctl.apply import Cluster
 from lbctl.claims import NAMESPACE, SELECTOR, Block, Claim, Holder, parse_block
-from lbctl.kube.api import Dated, Kube
+from lbctl.kube.api import Dated, Kube, Listed
 from lbctl.kube.errors import Conflict, Unreachable
 from lbctl.ledger import Ledger, LostRace
 from lbctl.planner import Plan, Snapshot
@@ -181,15 +181,15 @@ def take_a_timeout_for_a_failure(patch: Patch) -> None:
         try:
             return send(kube, namespace, name, body)
         except Unreachable:
-            _let_go(kube, Key(namespace, name))
+            _let_go(kube, Key(namespace, name), kube.list_configmaps(NAMESPACE, SELECTOR))
             raise
 
     patch.setattr(Kube, "patch_service_status", hasty)
 
 
-def _let_go(kube: Kube, key: Key) -> None:
-    """Drop all claims of a Service, compare-and-swapped, but without any proof."""
-    for item in kube.list_configmaps(NAMESPACE, SELECTOR).items:
+def _let_go(kube: Kube, key: Key, blocks: Listed) -> None:
+    """Drop all claims of a Service, compare-and-swapped against this read of the blocks, but without any proof."""
+    for item in blocks.items:
         block = parse_block(item)
         gone = [c.let_go(h, now=0, by="x") for c in block.claims.values() if (h := c.holder(key))]
         if gone and block.resource_version:
@@ -241,8 +241,10 @@ def drop_what_is_shown(patch: Patch) -> None:
     send = Kube.patch_service_status
 
     def hasty(kube: Kube, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
+        blocks = kube.list_configmaps(NAMESPACE, SELECTOR)
         answer = send(kube, namespace, name, body)
-        _let_go(kube, Key(namespace, name))
+        if answer["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+            _let_go(kube, Key(namespace, name), blocks)
         return answer
 
     patch.setattr(Kube, "patch_service_status", hasty)
@@ -254,7 +256,7 @@ def drop_before_the_status_is_cleared(patch: Patch) -> None:
 
     def reversed_(kube: Kube, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
         if not body["status"]["loadBalancer"]["ingress"]:
-            _let_go(kube, Key(namespace, name))
+            _let_go(kube, Key(namespace, name), kube.list_configmaps(NAMESPACE, SELECTOR))
         return send(kube, namespace, name, body)
 
     patch.setattr(Kube, "patch_service_status", reversed_)
