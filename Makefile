@@ -47,7 +47,7 @@ $(VENV)/.installed: $(VENV)/.deps $(SOURCES)
 	$(BIN)/pip install --quiet --no-deps --force-reinstall --compile dist/lbctl-*.whl
 	touch $@
 
-.PHONY: install dev lock lint test test-long demo bench
+.PHONY: install dev lock lint docs test test-long demo bench
 install: $(VENV)/.installed ## the built wheel into .venv
 	@echo "lbctl is at $(BIN)/lbctl"
 
@@ -65,6 +65,9 @@ lint: $(VENV)/.installed ## ruff, mypy --strict, the import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.installed ## make the pages in docs/ anew from the code
+	@$(BIN)/python -m tests.docs
 
 test: $(VENV)/.installed ## what a change must pass
 	@$(BIN)/python -m tests.testbed --build

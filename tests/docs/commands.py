@@ -1,0 +1,216 @@
+"""docs/commands.md: every command and flag of the real command line, with what it prints on a sandbox."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from typer.main import get_command
+
+from lbctl.cli import app, where
+from tests.docs.markdown import code, doc, page, paragraph, table
+from tests.stage import DAY, HOUR, Stage, stage
+
+COMMON = frozenset(inspect.signature(where._shared).parameters)
+USUAL = frozenset({"help"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of the tree, and its words after `lbctl`."""
+
+    words: str
+    click: Any
+
+    @property
+    def flags(self) -> list[Any]:
+        """Its options, but -h."""
+        return [p for p in self.click.params if p.param_type_name == "option" and p.name not in USUAL]
+
+    @property
+    def own_flags(self) -> list[Any]:
+        """Those that are not the shared ones."""
+        return [p for p in self.flags if not (self.asks_a_cluster and p.name in COMMON)]
+
+    @property
+    def asks_a_cluster(self) -> bool:
+        """Whether it has the shared flags."""
+        return {p.name for p in self.flags} >= COMMON
+
+    @property
+    def usage(self) -> str:
+        """How it is called."""
+        arguments = [p for p in self.click.params if p.param_type_name == "argument"]
+        words = [_argument(argument) for argument in arguments]
+        return " ".join(["lbctl", self.words, *words, *(["[flags]"] if self.flags else [])])
+
+
+def _argument(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    name = name.strip("[]") + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def commands() -> list[Command]:
+    """Every command, in the order of `lbctl -h`."""
+
+    def walk(group: Any, words: tuple[str, ...]) -> Iterator[Command]:
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from walk(command, (*words, name))
+            else:
+                yield Command(" ".join((*words, name)), command)
+
+    return list(walk(get_command(app), ()))
+
+
+def flag_text(flag: Any) -> str:
+    """A flag as one writes it."""
+    names = sorted((*flag.opts, *flag.secondary_opts), key=len)
+    value = "" if flag.is_flag else f" {_value(flag)}"
+    return f"`{', '.join(names)}{value}`"
+
+
+def _value(flag: Any) -> str:
+    kind = flag.type_descriptor.annotation
+    if flag.metavar or not issubclass(kind, Enum):
+        return str(flag.metavar or flag.name.upper())
+    return "|".join(kind)
+
+
+def flag_row(flag: Any) -> tuple[str, str, str]:
+    """A row of a table of flags."""
+    text = flag.help or ""
+    if not flag.is_flag and flag.default not in (None, ""):
+        text += f" (default: {flag.default})"
+    return flag_text(flag), text, f"`{flag.envvar}`" if flag.envvar else ""
+
+
+FLAGS = ("flag", "what it does", "environment")
+
+
+def example(name: str) -> str:
+    """A session on a sandbox: the lines, each with what it prints."""
+    scene, lines = EXAMPLES[name]
+    shown = []
+    with stage() as here:
+        scene(here)
+        for line in lines:
+            said = here.run(*line.split()[1:]) if line.startswith("lbctl ") else None
+            text = (said.out + said.err) if said else (here.folder / line.removeprefix("cat ")).read_text()
+            shown.append(f"$ {line}\n{text}")
+    return code("\n".join(shown), "console")
+
+
+def commands_page() -> str:
+    """The page."""
+    parts = [HEAD, _contents()]
+    shared = next(c for c in commands() if c.asks_a_cluster)
+    common = [flag for flag in shared.flags if flag.name in COMMON]
+    parts += ["## Common flags", COMMON_TEXT, table(FLAGS, map(flag_row, common))]
+    for command in commands():
+        parts += [f"## lbctl {command.words}", doc(command.click.callback), code(command.usage)]
+        if command.own_flags:
+            parts.append(table(FLAGS, map(flag_row, command.own_flags)))
+        if command.asks_a_cluster:
+            parts.append("It takes the [common flags](#common-flags) too.")
+        parts.append(paragraph(NOTES.get(command.words, "")))
+        if command.words in EXAMPLES:
+            parts.append(example(command.words))
+    return page("Commands", *parts, TAIL)
+
+
+def _contents() -> str:
+    rows = []
+    for command in commands():
+        anchor = f"lbctl-{command.words}".replace(" ", "-")
+        rows.append((f"[lbctl {command.words}](#{anchor})", doc(command.click.callback).partition("\n")[0]))
+    return table(("command", "what it does"), rows)
+
+
+HEAD = """\
+`lbctl` prints data on stdout and talks on stderr (`error:`, `hint:`). It never cuts a column, has colour on a terminal
+only, and honours `NO_COLOR`. Every command tells its flags with `-h`; `lbctl --version` prints the version. What the
+exit codes mean is in [exit-codes.md](exit-codes.md), what the reasons mean in [reasons.md](reasons.md), and what
+`-o json` prints in [documents.schema.json](documents.schema.json).
+
+SVC is `[namespace/]name`, as `lbctl list -o name` prints it. A bare name is of the namespace that `-n` names, else of
+the kubeconfig's context."""
+
+COMMON_TEXT = """\
+Every command that asks a cluster takes these. Without them lbctl finds the cluster as kubectl does: `KUBECONFIG`,
+`~/.kube/config`, or the service account of the pod it runs in. It acts on all namespaces, for that is where pending
+Services hide. All Services are looked at, whatever `-n` and `-l` leave to be acted on."""
+
+NOTES = {
+    "list": "WHY says what stands in the way and what to do about it. Services that are left alone on purpose are "
+    "listed too as long as they show `<pending>`.",
+    "assign": "Asked for by flag, an address or a pool is for once: what the Service asks for itself stays as it is. "
+    "`--dry-run` without a value means `client`. What is announced to the LAN is not lbctl's doing yet.",
+    "release": "Another Service gets the address once the pool's `reuseAfter` has passed, or with `--now` at once.",
+    "claims show": "Where lbctl keeps a claim is shown, so that kubectl can show it raw.",
+    "pools init": "The file says nothing about your LAN: put addresses into it that are free there.",
+    "demo": "It is what `make demo` runs.",
+    "sandbox": "What is in it is gone when it ends.",
+}
+
+
+def _two(here: Stage) -> None:
+    here.service("web", ago=3 * DAY)
+    here.service("api", ago=HOUR, notes={"lbctl/addresses": "198.51.100.7"})
+
+
+def _given(here: Stage) -> None:
+    _two(here)
+    here.service("old")
+    here.run("assign", "web", "old")
+    here.run("release", "old")
+
+
+def _bare(here: Stage) -> None:
+    (here.folder / "pools.yaml").unlink()
+
+
+def _wrong(here: Stage) -> None:
+    here.write("pools.yaml", "pools:\n- name: lan\n  adresses: [192.0.2.0/24]\n  keepFor: 1d\n")
+
+
+def _plain(_: Stage) -> None:
+    pass
+
+
+EXAMPLES: dict[str, tuple[Callable[[Stage], None], tuple[str, ...]]] = {
+    "list": (_two, ("lbctl list", "lbctl list -o name")),
+    "assign": (
+        _two,
+        ("lbctl assign web --dry-run", "lbctl assign web", "lbctl assign --all", "lbctl assign web --ip 192.0.2.210"),
+    ),
+    "release": (_given, ("lbctl release web", "lbctl list")),
+    "explain": (_given, ("lbctl explain api", "lbctl explain web")),
+    "pools list": (_plain, ("lbctl pools list",)),
+    "pools show": (_given, ("lbctl pools show lan",)),
+    "pools check": (_wrong, ("lbctl pools check",)),
+    "pools init": (_bare, ("lbctl pools init", "cat pools.yaml")),
+    "claims list": (_given, ("lbctl claims list",)),
+    "claims show": (_given, ("lbctl claims show 192.0.2.200",)),
+}
+
+TAIL = """\
+## In a shell
+
+Completion of commands, flags, Services (from the cluster) and pools (from the pool file):
+
+```sh
+source <(lbctl completion bash)                                       # this shell
+lbctl completion bash > /etc/bash_completion.d/lbctl                  # every bash
+lbctl completion zsh > "${fpath[1]}/_lbctl"                           # zsh
+lbctl completion fish > ~/.config/fish/completions/lbctl.fish         # fish
+```
+
+A cluster that does not answer within a second completes nothing, and says nothing.
+
+As a plugin of kubectl: with `kubectl-lbctl` on your PATH, which comes with lbctl, `kubectl lbctl list` is `lbctl list`.
+`kubectl_complete-lbctl` beside it is what kubectl's own completion asks."""
