@@ -19,7 +19,7 @@ from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.kube.api import Kube
 from lbctl.kube.errors import Conflict, Invalid, NotFound, Throttled, Unreachable
 from lbctl.ledger import Ledger, LostRace
-from lbctl.planner import Action, Decision, Plan, Snapshot, Wish, droppable, plan, plan_release
+from lbctl.planner import Action, Decision, Plan, Snapshot, Wish, droppable, plan, plan_release, still_parked
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
@@ -142,8 +142,11 @@ class _Carrier:
         block = snapshot.blocks.get(BlockId.of(address))
         before = block.claims.get(address) if block else None
         mine = before.holder(service.key) if before else None
-        since = before.since if before and mine and mine.uid == service.uid else self._now
-        return Claim(address, (holder,), pool, since, self._cluster.by)
+        parks = still_parked(snapshot, before, service.key) if before else ()
+        if before and mine and mine.uid == service.uid:  # written anew: since when, and what a newer lbctl put there
+            holder, since, extra = replace(holder, extra=mine.extra), before.since, before.extra
+            return Claim(address, (holder,), pool, since, self._cluster.by, parks=parks, extra=extra)
+        return Claim(address, (holder,), pool, self._now, self._cluster.by, parks=parks)
 
     def _write(self, claims: Iterable[Claim]) -> set[BlockId]:
         """Write claims, one compare-and-swap a block, side by side; returns the blocks lost to another run."""

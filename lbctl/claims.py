@@ -21,6 +21,7 @@ LABELS = {"app.kubernetes.io/managed-by": "lbctl", "lbctl/ledger": "v1"}
 SELECTOR = "app.kubernetes.io/managed-by=lbctl,lbctl/ledger"
 BLOCK_SIZE = 64  # measured: 504 writes/s at 64 claims of 200 bytes, 308 at 256; etcd keeps every version whole
 MOST_HOLDERS = 16
+MOST_PARKS = 4  # remembered of those released before the last: a claim stays under 1 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Last:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Who holds one address, or held it last. Held: `holders` not empty. Released: `last` and `released` (seconds since
-    the epoch); `parked` besides when a person released it, so that no loop gives it back unasked."""
+    the epoch); `parked` besides when a person released it, so that no loop gives it back unasked. `parks` are Services
+    parked so before, whose address others have had since: they stay parked all the same."""
 
     address: Address
     holders: tuple[Holder, ...]
@@ -88,7 +90,13 @@ class Claim:
     last: Last | None = None
     released: int | None = None
     parked: bool = False
+    parks: tuple[Last, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def all_parked(self) -> tuple[Last, ...]:
+        """Every Service that a person released from this address, the last one last."""
+        return (*self.parks, self.last) if self.parked and self.last is not None else self.parks
 
     @property
     def state(self) -> str:
@@ -122,6 +130,8 @@ class Claim:
             item["released"] = self.released
         if self.parked:
             item["parked"] = True
+        if self.parks:
+            item["parks"] = [last.to_json() for last in self.parks]
         return item
 
     @classmethod
@@ -141,6 +151,7 @@ class Claim:
             last=None if last is None else Last.from_json(last),
             released=None if released is None else int(released),
             parked=bool(rest.pop("parked", False)),
+            parks=tuple(Last.from_json(item) for item in rest.pop("parks", ())),
             extra=rest,
         )
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from lbctl.addresses import Address, Family, family_of
 from lbctl.allocator import Index, Refusal, Verdict
-from lbctl.claims import Block, BlockId, Claim, Holder
+from lbctl.claims import MOST_PARKS, Block, BlockId, Claim, Holder, Last
 from lbctl.pools import KEEP_FOR, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service, out_of_scope
@@ -205,6 +205,17 @@ def _unreadable(service: Service, blocks: Mapping[BlockId, Block]) -> Decision |
     return None
 
 
+def standing(snapshot: Snapshot, parked: Last) -> bool:
+    """Whether a Service that a person released still stands and still asks for the same: it then stays parked."""
+    service = snapshot.services.get(parked.key)
+    return service is not None and service.uid == parked.uid and service.ask.digest == parked.ask
+
+
+def still_parked(snapshot: Snapshot, claim: Claim, taker: Key) -> tuple[Last, ...]:
+    """Whom a claim goes on to park once another Service takes the address."""
+    return tuple(p for p in claim.all_parked if p.key != taker and standing(snapshot, p))[-MOST_PARKS:]
+
+
 def droppable(holder: Holder, address: Address, service: Service) -> bool:
     """Rule 3: whether this read of the holder's Service proves that no PATCH under the claim can land any more."""
     if service.uid != holder.uid or not service.is_load_balancer:
@@ -222,7 +233,9 @@ class _Planner:
         self.index = Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
         self._held = _by_key(snapshot.blocks)
         self._last: dict[Key, list[Claim]] = {}
+        self._parked: set[Key] = set()
         for claim in self.index.claims.values():
+            self._parked |= {last.key for last in claim.all_parked if standing(snapshot, last)}
             if not claim.holders and claim.last is not None:
                 self._last.setdefault(claim.last.key, []).append(claim)
 
@@ -244,8 +257,8 @@ class _Planner:
 
     def expired(self) -> frozenset[Address]:
         """Released claims past keepFor and reuseAfter; a parked one only when its Service's ask or uid has changed."""
-        gone = (c for claims in self._last.values() for c in claims if not self._parked(c) and not self._kept(c))
-        return frozenset(c.address for c in gone if not self.index.cooling(c))
+        gone = (c for claims in self._last.values() for c in claims if not self._kept(c) and not self.index.cooling(c))
+        return frozenset(c.address for c in gone if not any(standing(self.snapshot, p) for p in c.all_parked))
 
     def held(self, service: Service) -> list[tuple[Claim, Holder]]:
         """The claims in which this very Service (name and uid) is a holder."""
@@ -263,20 +276,13 @@ class _Planner:
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
         if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
-        if not self.named and not held and any(self._parked(c) for c in self._last.get(service.key, ())):
+        if not self.named and not held and service.key in self._parked:
             return Decision(service, Action.SKIP, Reason.Released)
         return self._keep(service, held)
 
     def _young(self, holder: Holder) -> bool:
         # A claim of the future was dated by another API server, whose clock is ahead: no reason to wait that long.
         return holder.attempt not in self.snapshot.mine and abs(self.snapshot.now - holder.at) < YOUNG
-
-    def _parked(self, claim: Claim) -> bool:
-        """Whether a claim parks a Service that still stands and still asks for the same."""
-        if not claim.parked or claim.last is None:
-            return False
-        service = self.snapshot.services.get(claim.last.key)
-        return service is not None and service.uid == claim.last.uid and service.ask.digest == claim.last.ask
 
     def _keep(self, service: Service, held: list[tuple[Claim, Holder]]) -> Decision | None:
         """Keep when the status shows all that is asked and the claims were written for this ask."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lbctl.apply import assign, release
@@ -108,3 +110,43 @@ def test_release_now_frees_an_address_that_was_parked_before() -> None:
     release(api.cluster(), frozenset({WEB}), at_once=True)
     assign(api.cluster(), one, wait=0)
     assert api.shown() == {"web": [], "other": ["192.0.2.1"]}
+
+
+def test_a_released_service_stays_parked_when_another_takes_its_address() -> None:
+    """And lets it go again: `--all` gives it none before a person names it."""
+    web, two, other = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31")), Key("d", "other")
+    api = Api([web, service("other", ask="192.0.2.0")], blocks(held("192.0.2.0", web)))
+    release(api.cluster(), frozenset({WEB}), at_once=True)
+    for _ in range(2):
+        results = assign(api.cluster(), two)
+        assert (results[WEB].reason, api.shown()) == (Reason.Released, {"web": [], "other": ["192.0.2.0"]})
+    release(api.cluster(), frozenset({other}))
+    assert {d.reason for d in assign(api.cluster(), two).values()} == {Reason.Released}
+    assign(api.cluster(), two, frozenset({WEB}))
+    assert api.shown() == {"web": ["192.0.2.1"], "other": []}
+
+
+def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
+    """Though another has its address: the ask is a person's word, too."""
+    web, two = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31"))
+    api = Api([web, service("other", ask="192.0.2.0")], blocks(held("192.0.2.0", web)))
+    release(api.cluster(), frozenset({WEB}), at_once=True)
+    assign(api.cluster(), two)
+    api.services["/api/v1/namespaces/d/services/web"]["metadata"]["annotations"]["lbctl/addresses"] = "192.0.2.1"
+    assign(api.cluster(), two)
+    assert api.shown() == {"web": ["192.0.2.1"], "other": ["192.0.2.0"]}
+
+
+def test_what_a_newer_lbctl_put_into_a_claim_is_kept_when_it_is_written_anew() -> None:
+    """As long as it is the same Service's."""
+    web = service("web", ask="192.0.2.1")
+    claim = held("192.0.2.1", service("web"))
+    newer = replace(claim, holders=(replace(claim.holders[0], extra={"keyHash": "k"}),), extra={"sharing": "s"})
+    api = Api([web], blocks(newer))
+    assign(api.cluster(), LAN)
+    now = api.claims()["192.0.2.1"]
+    assert (now.extra, now.holders[0].extra, now.holders[0].ask) == (
+        {"sharing": "s"},
+        {"keyHash": "k"},
+        plan(api.cluster().snapshot(), LAN).decisions[0].service.ask.digest,
+    )
