@@ -108,7 +108,7 @@ def story(_bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Story:
     released = [c for c in crashes if c.operation.words[0] == "release"]
     for operation in (OPERATIONS["release"], OPERATIONS["release-now"]):
         names = [f"default/{c.lot.name}" for c in released if c.operation is operation]
-        bed.run("release", *names, *operation.words[2:])
+        assert bed.run("release", *names, *operation.words[2:])[1:] == ("", 0)
     bed.admin.send([c.lot.wants(role="-other") for c in released])
     said = bed.run("assign", "--all", f"--pools={field.pools}")[1]
     return Story(calls, crashes, *between, bed.shown(), bed.held(), bed.claims(), shown_twice(bed, watch), said)

@@ -101,3 +101,16 @@ def test_the_next_run_finishes(bed: Bed, tmp_path: Path, rule: Rule, said: str) 
     assert (run.out, run.err, run.code) == ("", said, 4)
     assert bed.run(*_words(tmp_path)) == (DONE, "", 0)
     assert bed.shown() == bed.held() == {"web": ["192.0.2.1"]}
+
+
+@pytest.mark.parametrize("flags", [(), ("--now",)], ids=["park", "now"])
+def test_a_release_gets_over_a_lost_answer_and_may_be_said_again(
+    bed: Bed, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """The write that lets go of the claim has landed: the run sees that, and a second run says the same."""
+    assert _assign(bed, tmp_path).code == 0
+    words, done = ("release", "default/web", *flags), "default/web 192.0.2.1 (Released)\n"
+    run = run_through(bed, tmp_path, words, [Rule(Cut(When.AFTER), method="PUT")])
+    assert (run.out, run.err, run.code) == (done, "", 0)
+    assert bed.run(*words) == (done, "", 0)
+    assert (bed.shown(), bed.held()) == ({"web": []}, {})
