@@ -63,9 +63,7 @@ def main() -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     if COMPLETE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined] # because typer only re-exports it
-
-        completion_init()
+        shells.prepare(os.environ)
     try:
         code = app(args=with_dry_run(words), prog_name=program(), complete_var=COMPLETE, standalone_mode=False)
         sys.stdout.flush()
@@ -97,7 +95,8 @@ def _usage(error: ClickException) -> int:
         print(error.format_message())
         return 2
     command = context.command_path if context is not None else "lbctl"
-    Talk().error(error.format_message().rstrip("."), f"{command} -h")
+    # The words of typer's checks of a choice come with the name of the exception they were raised as.
+    Talk().error(error.format_message().rstrip(".").replace(": Value error, ", ": "), f"{command} -h")
     return 2
 
 
