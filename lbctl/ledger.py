@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lbctl.addresses import AddressError
-from lbctl.claims import NAMESPACE, SELECTOR, Block, BlockId, parse_block
+from lbctl.claims import NAMESPACE, Block, BlockId, parse_block
 from lbctl.errors import ClusterError
 from lbctl.kube.api import Kube
 from lbctl.kube.errors import Conflict, Forbidden, NotFound, ServerFailed, Throttled, Unreachable
@@ -28,13 +28,17 @@ class Ledger:
         self._tell = tell
 
     def read(self) -> Mapping[BlockId, Block]:
-        """Every block, by a quorum read. ConfigMaps that bear our labels and name no block are passed over."""
+        """Every block, by a quorum read.
+
+        All ConfigMaps of the namespace are asked for, not those with our labels: a block that somebody took them from
+        still stands in the way of a new one, and what it claims is still claimed.
+        """
         blocks: dict[BlockId, Block] = {}
-        for item in self._kube.list_configmaps(NAMESPACE, SELECTOR).items:
+        for item in self._kube.list_configmaps(NAMESPACE).items:
             try:
                 block = parse_block(item)
             except AddressError:
-                continue  # because it can't be a block: its name is no address, so it claims nothing
+                continue  # because it is no block: its name is no address, so it claims nothing
             blocks[block.id] = block
         return blocks
 

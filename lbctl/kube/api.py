@@ -59,9 +59,9 @@ class Kube:
         """All Nodes."""
         return self._list(_path("nodes"))
 
-    def list_configmaps(self, namespace: str, selector: str) -> Listed:
-        """ConfigMaps by label."""
-        return self._list(_path("configmaps", namespace), {"labelSelector": selector})
+    def list_configmaps(self, namespace: str, selector: str = "") -> Listed:
+        """All ConfigMaps of a namespace, or those whose labels fit."""
+        return self._list(_path("configmaps", namespace), {"labelSelector": selector} if selector else None)
 
     def get_service(self, namespace: str, name: str) -> Dated:
         """One Service."""

@@ -150,3 +150,16 @@ def test_what_a_newer_lbctl_put_into_a_claim_is_kept_when_it_is_written_anew() -
         {"keyHash": "k"},
         plan(api.cluster().snapshot(), LAN).decisions[0].service.ask.digest,
     )
+
+
+def test_a_block_without_its_label_still_claims_what_stands_in_it() -> None:
+    """Not seen, its addresses would be tried again and again, and each write would find the name taken."""
+    web, other = service("web"), service("other", "192.0.2.1")
+    api = Api([web, other], blocks(held("192.0.2.1", other)))
+    del api.blocks["lbctl-claims-192.0.2.0"]["metadata"]["labels"]["lbctl/ledger"]
+    results = assign(api.cluster(), LAN, wait=0)
+    assert results[WEB].reason is results[Key("d", "other")].reason is Reason.LedgerUnreadable
+    assert results[WEB].message == (
+        "no IPv4 address is free in p: ConfigMap lbctl-claims-192.0.2.0 cannot be read: "
+        "its label lbctl/ledger is gone, which says how to read it"
+    )
