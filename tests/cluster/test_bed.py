@@ -95,6 +95,7 @@ def test_nothing_outlives_a_driver_that_is_killed() -> None:
     with _standing() as (driver, folder, child):
         driver.kill()
         until(lambda: _servers(folder) == [] and not lives(child), "all to die", seconds=5)
+        shutil.rmtree(folder)
 
 
 def test_ctrl_c_does_not_reach_the_control_plane() -> None:
