@@ -68,6 +68,8 @@ class Ledger:
             return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
         except NotFound:
             self._make_namespace()
+            if self._kube.dry_run:
+                return block  # because the namespace is not there yet, nothing in it can be tried
             return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
 
     def _make_namespace(self) -> None:
@@ -81,7 +83,8 @@ class Ledger:
                 hint=f"kubectl create namespace {NAMESPACE}",
                 reason=Reason.LedgerUnavailable,
             ) from bad
-        self._tell(f"made the namespace {NAMESPACE}, which holds lbctl's claims")
+        made = "would make" if self._kube.dry_run else "made"
+        self._tell(f"{made} the namespace {NAMESPACE}, which holds lbctl's claims")
 
     def _look(self, block: Block, attempt: str, unknown: ClusterError) -> Block:
         """The write may have landed: look for one's own attempt."""

@@ -47,6 +47,11 @@ class Kube:
         # Then the API server goes all the way of a write, admission included, and keeps nothing (KEP-576).
         self._dry = {"dryRun": "All"} if dry_run else {}
 
+    @property
+    def dry_run(self) -> bool:
+        """Whether the API server keeps nothing of what is written."""
+        return bool(self._dry)
+
     def _list(self, path: str, params: Mapping[str, str] | None = None) -> Listed:
         answer = self._transport.request("GET", path, params=params)
         return Listed(answer.body["items"], answer.date, answer.body["metadata"]["resourceVersion"])

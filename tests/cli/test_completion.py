@@ -195,3 +195,34 @@ def test_a_pool_file_that_is_none(env: dict[str, str], desk: Desk) -> None:
     desk.pools.write_text("pools: [")
     assert asked(env, "lbctl pools show ") == []
     assert asked(env, "lbctl assign ") == ["default/api", "default/web"]
+
+
+def test_fish_completes(env: dict[str, str]) -> None:
+    """The whole way, as fish itself tells what it would offer."""
+    if shutil.which("fish") is None:
+        pytest.skip("NOT RUN: there is no fish here")
+    script = "lbctl completion fish | source; complete -C 'lbctl assign default/w'"
+    path = {"PATH": f"{BIN}{os.pathsep}{env['PATH']}"}
+    done = subprocess.run(
+        ["fish", "-N", "-c", script], env={**env, **path}, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split("\t")[0].strip(), done.stderr) == ("default/web", "")
+
+
+def test_zsh_completes(env: dict[str, str], tmp_path: Path) -> None:
+    """The whole way: the script stands in fpath as docs/commands.md says; what it gives _arguments is heard."""
+    if shutil.which("zsh") is None:
+        pytest.skip("NOT RUN: there is no zsh here")
+    (tmp_path / "_lbctl").write_text(run(env, "completion", "zsh")[0])
+    script = f"""
+        fpath=({tmp_path} $fpath)
+        autoload -Uz compinit && compinit -u -d {tmp_path}/dump
+        echo "for lbctl: $_comps[lbctl]"
+        _arguments() {{ print -r -- "$@" }}
+        words=(lbctl assign default/w) CURRENT=3
+        autoload +X -Uz _lbctl; _lbctl; _lbctl_completion
+    """
+    path = {"PATH": f"{BIN}{os.pathsep}{env['PATH']}"}
+    done = subprocess.run(["zsh", "-f", "-c", script], env={**env, **path}, capture_output=True, text=True, check=False)
+    assert "for lbctl: _lbctl" in done.stdout, done.stderr
+    assert "default/web" in done.stdout, done.stderr
