@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from lbctl import access, planner, pools
 from lbctl import apply as _apply
@@ -94,7 +95,7 @@ def connect(kubeconfig: str | os.PathLike[str] | None = None, context: str | Non
     the script runs in, as kubectl looks for it.
 
     Nothing is asked of the cluster yet. Raises ClusterError when there is no such file or context, or when what it says
-    cannot be used. The claims name the script as the writer.
+    cannot be used. The claims will name the script as their writer.
     """
     command = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
     return Cluster(access.reach(None if kubeconfig is None else os.fspath(kubeconfig), context, command))
@@ -136,7 +137,9 @@ def apply(cluster: Cluster, plan: Plan) -> tuple[Decision, ...]:
     Raises ClusterError when the cluster cannot be reached or forbids a write. What was written by then stays, and the
     next plan carries on from there; so it does after a KeyboardInterrupt, or when the process is killed.
     """
-    done = _apply.carry_out(cluster._inner, plan)
+    inner = cluster._inner
+    # The claims say by which pool file, as those of the command line do; a Cluster may be used with several.
+    done = _apply.carry_out(replace(inner, by=f"{inner.by} {plan.digest}".rstrip()), plan)
     return tuple(done.outcome(decision) for decision in plan.decisions)
 
 

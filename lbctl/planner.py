@@ -93,12 +93,13 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The Decisions in the order the Services were listed; holders whose Service is gone (`orphans`); released claims
-    that nobody will get back (`expired`), which go with their block's next write."""
+    that nobody will get back (`expired`), which go with their block's next write; the `digest` of the pool file."""
 
     snapshot: Snapshot = field(repr=False)
     decisions: tuple[Decision, ...]
     orphans: tuple[tuple[Claim, Holder], ...] = ()
     expired: frozenset[Address] = frozenset()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def plan(
         trace = planner.index.verdicts(service) if service.key == traced else ()
         decision = planner.allocate(service)
         decided[service.key] = replace(decision, trace=trace) if trace else decision
-    return Plan(snapshot, tuple(decided[s.key] for s in chosen), planner.orphans(), planner.expired())
+    return Plan(snapshot, tuple(decided[s.key] for s in chosen), planner.orphans(), planner.expired(), pools.digest)
 
 
 def plan_release(snapshot: Snapshot, selected: frozenset[Key], *, at_once: bool) -> Plan:

@@ -130,11 +130,11 @@ def test_a_plan_applied_twice_changes_nothing(set_stage: Stage) -> None:
 
 @pytest.mark.usefixtures("set_stage")
 def test_the_claims_name_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`lbctl claims list` says who wrote a claim: the user, the host and the script."""
+    """`lbctl claims list` says who wrote a claim: the user, the host, the script, and by which pool file."""
     monkeypatch.setattr("sys.argv", ["/srv/scripts/nightly.py", "--all"])
-    cluster = connect()
-    apply(cluster, plan(cluster.snapshot(), load_pools("pools.yaml")))
-    assert {claim.by for claim in cluster.snapshot().claims} == {"ann@desk nightly.py"}
+    cluster, pools = connect(), load_pools("pools.yaml")
+    apply(cluster, plan(cluster.snapshot(), pools))
+    assert {claim.by for claim in cluster.snapshot().claims} == {f"ann@desk nightly.py {pools.digest}"}
 
 
 def test_a_user_without_a_name(set_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
