@@ -206,7 +206,7 @@ def test_terminating_namespace(tmp_path: Path) -> None:
         (410, "Expired", errors.Gone),
         (422, "Invalid", errors.Invalid),
         (400, "BadRequest", errors.BadRequest),
-            (405, "MethodNotAllowed", errors.ApiError),
+        (405, "MethodNotAllowed", errors.ApiError),
     ],
 )
 def test_refusals_keep_the_words_of_the_api(tmp_path: Path, code: int, reason: str, kind: type[LbctlError]) -> None:
