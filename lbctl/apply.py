@@ -16,8 +16,9 @@ from typing import Any
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.ages import timestamp
 from lbctl.claims import Block, BlockId, Claim, Holder
+from lbctl.errors import ClusterError
 from lbctl.kube.api import Kube
-from lbctl.kube.errors import Conflict, Invalid, NotFound, Throttled, Unreachable
+from lbctl.kube.errors import Conflict, Forbidden, Invalid, NotFound, ServerFailed, Throttled, Unreachable
 from lbctl.ledger import Ledger, LostRace
 from lbctl.planner import Action, Decision, Plan, Snapshot, Wish, droppable, plan, plan_release, still_parked
 from lbctl.pools import PoolFile
@@ -95,7 +96,8 @@ class Round:
 
 
 def carry_out(cluster: Cluster, planned: Plan) -> Round:
-    """Do one Plan. Raises ClusterError when the cluster can't be reached; what was claimed by then stays claimed."""
+    """Do one Plan. Raises ClusterError when the cluster can't be reached, or did not take a status, once it has taken
+    the others; what was claimed by then stays claimed."""
     return _Carrier(cluster, planned).run()
 
 
@@ -111,6 +113,8 @@ class _Carrier:
         self._again: set[Key] = set()
         self._pause = 0.0
         self._silence = False
+        self._any_published = False
+        self._refused: list[ClusterError] = []
 
     def run(self) -> Round:
         writing = [d for d in self._plan.decisions if d.writes]
@@ -121,6 +125,8 @@ class _Carrier:
         freed = self._drop(ready, after) or any(BlockId.of(c.address) not in lost for c, _ in self._plan.orphans)
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
+        if self._refused:
+            raise self._refused[0]
         return Round(done, self._again, freed, self._pause)
 
     def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
@@ -194,6 +200,10 @@ class _Carrier:
                 # An API server that hangs is asked no more in this round: thousands would wait out their time in turn.
                 self._silence = self._silence or not unknown.reset
                 return None  # because it may land yet: in flight, not failed (rule 2)
+            except (Forbidden, ServerFailed) as refused:
+                self._set_aside(refused)
+                return None
+            self._any_published = True
             self._cluster.on_published(decision)
             return answer
 
@@ -201,6 +211,12 @@ class _Carrier:
         after = {decision.service.key: answer for decision, answer in answers if answer is not None}
         self._again |= {d.service.key for d in ready} - set(after)
         return after
+
+    def _set_aside(self, refused: ClusterError) -> None:
+        """One namespace's policy or webhook must not keep the addresses of all others: raised when the rest is done,
+        but where nothing at all gets through, sooner."""
+        self._refused.append(refused)
+        self._silence = self._silence or (not self._any_published and len(self._refused) >= self._cluster.workers)
 
     def _throttled(self, full: Throttled) -> None:
         """Turned away before anything was done: to be planned again, once the API server has room."""

@@ -114,3 +114,26 @@ def test_a_release_gets_over_a_lost_answer_and_may_be_said_again(
     assert (run.out, run.err, run.code) == (done, "", 0)
     assert bed.run(*words) == (done, "", 0)
     assert (bed.shown(), bed.held()) == ({"web": []}, {})
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Instead(403, "Forbidden"), "error: you may not patch services/status in namespace default at http://proxy"),
+        (Instead(500), "error: http://proxy failed to patch services/status in namespace default"),
+    ],
+)
+def test_a_status_that_is_not_taken_keeps_nobody_else_from_an_address(
+    bed: Bed, tmp_path: Path, fault: Instead, said: str
+) -> None:
+    """A policy or a webhook that refuses one Service is told in the end, exit code 4; all others are done by then."""
+    names = [f"s{n}" for n in range(8)]
+    for name in names:
+        bed.admin.request("POST", SERVICES, service(name))
+    _, _, pools = _words(tmp_path)
+    run = run_through(bed, tmp_path, ("assign", "--all", pools), (Rule(fault, path="/services/s3/", times=None),))
+    assert (run.err.startswith(said), run.code) == (True, 4), run.err
+    shown = bed.shown()
+    assert [name for name in names if not shown[name]] == ["s3"]
+    assert bed.run("assign", "--all", "--wait=20s", pools)[1:] == ("", 0)
+    assert bed.shown() == bed.held()
