@@ -22,8 +22,8 @@ from lbctl import access, planner, pools
 from lbctl import apply as _apply
 from lbctl.addresses import Address, AddressError, Family
 from lbctl.claims import Claim
+from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
 from lbctl.errors import ClusterError, LbctlError, PoolFileError
-from lbctl.planner import Action, Decision, Plan, Snapshot, Wish
 from lbctl.pools import Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Port, Service, parse_addresses

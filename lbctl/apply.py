@@ -16,11 +16,12 @@ from typing import Any
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.ages import timestamp
 from lbctl.claims import Block, BlockId, Claim, Holder
+from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
 from lbctl.errors import ClusterError
 from lbctl.kube.api import Kube
 from lbctl.kube.errors import Conflict, Forbidden, Invalid, NotFound, ServerFailed, Throttled, Unreachable
 from lbctl.ledger import Ledger, LostRace
-from lbctl.planner import Action, Decision, Plan, Snapshot, Wish, droppable, plan, plan_release, still_parked
+from lbctl.planner import droppable, plan, plan_release, still_parked
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service

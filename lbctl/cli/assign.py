@@ -15,7 +15,7 @@ from lbctl.errors import UsageError
 if TYPE_CHECKING:
     from lbctl.apply import Cluster
     from lbctl.cli.output import Talk
-    from lbctl.planner import Decision, Plan, Snapshot, Wish
+    from lbctl.decisions import Decision, Plan, Snapshot, Wish
     from lbctl.services import Key
 
 
@@ -102,7 +102,7 @@ def _usage(
     if not (address or pool):
         return None
     from lbctl.addresses import AddressError
-    from lbctl.planner import Wish
+    from lbctl.decisions import Wish
     from lbctl.services import parse_addresses
 
     try:

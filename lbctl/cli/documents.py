@@ -13,7 +13,7 @@ from lbctl.ages import timestamp
 if TYPE_CHECKING:
     from lbctl.claims import Claim
     from lbctl.cli.rows import Row
-    from lbctl.planner import Decision, Snapshot
+    from lbctl.decisions import Decision, Snapshot
     from lbctl.pools import Pool
     from lbctl.services import Service
 

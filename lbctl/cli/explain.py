@@ -13,7 +13,7 @@ from lbctl.errors import LbctlError
 
 if TYPE_CHECKING:
     from lbctl.cli.rows import Row
-    from lbctl.planner import Snapshot
+    from lbctl.decisions import Snapshot
 
 
 @with_where

@@ -13,7 +13,7 @@ from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
 
 if TYPE_CHECKING:
-    from lbctl.planner import Snapshot
+    from lbctl.decisions import Snapshot
     from lbctl.pools import Pool
 
 app = typer.Typer(help="The pool file, and what is in use of it.", no_args_is_help=True, rich_markup_mode=None)

@@ -12,7 +12,7 @@ from lbctl.errors import Interrupted
 if TYPE_CHECKING:
     from lbctl.apply import Cluster
     from lbctl.cli.output import Talk
-    from lbctl.planner import Decision, Plan
+    from lbctl.decisions import Decision, Plan
     from lbctl.services import Key
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lbctl.cli.output import Outcome, Talk, document
-from lbctl.planner import Action
+from lbctl.decisions import Action
 
 if TYPE_CHECKING:
-    from lbctl.planner import Decision
+    from lbctl.decisions import Decision
     from lbctl.services import Key
 
 CODES = {Action.WAIT: 124, Action.REFUSE: 1, Action.SKIP: 1}

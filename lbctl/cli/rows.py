@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lbctl.planner import Action
+from lbctl.decisions import Action
 from lbctl.reasons import Reason
 
 if TYPE_CHECKING:
-    from lbctl.planner import Decision, Plan
+    from lbctl.decisions import Decision, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
     from lbctl.apply import Cluster
-    from lbctl.planner import Snapshot
+    from lbctl.decisions import Snapshot
     from lbctl.pools import PoolFile
     from lbctl.services import Key
 

@@ -19,7 +19,7 @@ from statistics import median
 
 from lbctl.addresses import AddressSet
 from lbctl.apply import status_patch
-from lbctl.planner import Action, Decision
+from lbctl.decisions import Action, Decision
 from lbctl.reasons import Reason
 from lbctl.services import parse_service
 from tests.bench.figures import Figure

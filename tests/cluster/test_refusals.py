@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lbctl.apply import Cluster, assign
+from lbctl.decisions import Action
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import connect
-from lbctl.planner import Action
 from lbctl.pools import PoolFile, load_pools
 from lbctl.services import Key
 from tests.testbed.driver import SERVICES, Bed, service

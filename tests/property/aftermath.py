@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from lbctl import apply
 from lbctl.apply import Cluster
+from lbctl.decisions import Decision
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
-from lbctl.planner import Decision
 from lbctl.reasons import Reason
 from lbctl.services import Key
 from tests.property import world

@@ -21,10 +21,10 @@ from lbctl import apply, planner
 from lbctl.addresses import Address
 from lbctl.apply import Cluster
 from lbctl.claims import NAMESPACE, SELECTOR, Block, Claim, Holder, parse_block
+from lbctl.decisions import Plan, Snapshot
 from lbctl.kube.api import Dated, Kube, Listed
 from lbctl.kube.errors import Conflict, Unreachable
 from lbctl.ledger import Ledger, LostRace
-from lbctl.planner import Plan, Snapshot
 from lbctl.pools import PoolFile
 from lbctl.services import Key, Service, parse_service
 from tests.property import world

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from lbctl.apply import assign, release
+from lbctl.decisions import Action
 from lbctl.errors import ClusterError
 from lbctl.kube.errors import Forbidden, Throttled, Unreachable
-from lbctl.planner import Action, plan
+from lbctl.planner import plan
 from lbctl.reasons import Reason
 from lbctl.services import Key
 from tests.unit.planner.values import Api, blocks, held, pool, pools, released, service

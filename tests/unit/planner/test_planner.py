@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lbctl.addresses import Address
-from lbctl.planner import Action, Decision, Plan, Snapshot, plan, plan_release
+from lbctl.decisions import Action, Decision, Plan, Snapshot
+from lbctl.planner import plan, plan_release
 from lbctl.pools import Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key

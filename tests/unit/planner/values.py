@@ -11,10 +11,10 @@ from typing import Any, cast
 from lbctl.addresses import Address, AddressSet, parse_address
 from lbctl.apply import Cluster
 from lbctl.claims import LABELS, Block, BlockId, Claim, Holder, Last, parse_block
+from lbctl.decisions import Snapshot
 from lbctl.kube import errors
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
-from lbctl.planner import Snapshot
 from lbctl.pools import Pool, PoolFile
 from lbctl.services import Key, Service, parse_service
 
