@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
+from lbctl.apply import SIDE_BY_SIDE
 from tests.cli.conftest import Desk
 from tests.cli.terminal import LBCTL, environment
-from tests.testbed.driver import SERVICES, Bed, service
+from tests.testbed.driver import SERVICES, Bed, addresses, service, until
 
 HINT = (
     "hint: the LAN finds an address only once something answers for it; on one node: "
@@ -81,10 +83,10 @@ def test_head_takes_what_it_wants(desk: Desk, words: tuple[str, ...]) -> None:
     assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", 0)
 
 
-def _interrupted(command: list[str], env: dict[str, str], seconds: float) -> tuple[str, str, int, float]:
-    """Run it, press Ctrl-C once it has written for a while: stdout, stderr, exit code, seconds from then to its end."""
+def _interrupted(command: list[str], env: dict[str, str], at_work: Callable[[], bool]) -> tuple[str, str, int, float]:
+    """Run it, press Ctrl-C once it is at work: stdout, stderr, exit code, seconds from then to its end."""
     child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(seconds)  # because it is to be in the middle of its work
+    until(at_work, "lbctl to be in the middle of its work", seconds=60)
     child.send_signal(signal.SIGINT)
     pressed = time.monotonic()
     out, err = child.communicate(timeout=60)
@@ -98,17 +100,19 @@ def test_ctrl_c_in_a_bulk_assign(bed: Bed) -> None:
     pools.write_text("pools:\n- name: bulk\n  addresses: [198.18.0.0/20]\n")
     bed.admin.send([("POST", SERVICES, json.dumps(service(f"s{n:04}")).encode()) for n in range(2_000)])
     env = environment(bed.kubeconfig, pools)
-    out, err, code, took = _interrupted([LBCTL, "assign", "--all", "--context=lbctl"], env, 2.5)
+    path = f"{SERVICES}/s0000"  # the oldest but for a few
+    command = [LBCTL, "assign", "--all", "--context=lbctl"]
+    out, err, code, took = _interrupted(command, env, lambda: bool(addresses(bed.admin.get(path))))
     done = len(out.splitlines())
     assert (err, code) == (f"error: interrupted: {done} of 2000 done; the next run does the rest\n", 130)
     assert 0 < done < 2_000
     assert took < 1
-    shown = {name: addresses for name, addresses in bed.shown().items() if addresses}
-    assert done <= len(shown) <= done + 8, "what was under way may have landed"
+    shown = {name: found for name, found in bed.shown().items() if found}
+    assert done <= len(shown) <= done + SIDE_BY_SIDE, "what was under way may have landed"
     rest, err, code = bed.run("assign", "--all", f"--pools={pools}", "--wait=60s")
     assert (err, code) == ("", 0)
     assert bed.held() == bed.shown()
-    assert [len(addresses) for addresses in bed.shown().values()] == [1] * 2_000
+    assert [len(found) for found in bed.shown().values()] == [1] * 2_000
     assert len(rest.splitlines()) == 2_000 - len(shown)
 
 
@@ -118,6 +122,6 @@ def test_ctrl_c_while_the_api_server_hangs(desk: Desk) -> None:
 
     with loopback(silence) as server:
         env = environment(kubeconfig(desk.kubeconfig.parent / "hanging", server.url), desk.pools)
-        out, err, code, took = _interrupted([LBCTL, "assign", "--all"], env, 1.5)
+        out, err, code, took = _interrupted([LBCTL, "assign", "--all"], env, lambda: bool(server.asked))
     assert (out, err, code) == ("", "", 130)
     assert took < 1
