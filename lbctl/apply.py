@@ -30,6 +30,8 @@ from lbctl.sidebyside import side_by_side
 LACKS = frozenset({Reason.PoolExhausted, Reason.AddressInUse})  # refusals that end when somebody lets go
 SIDE_BY_SIDE = 16  # writes at once: what the bench finds best against etcd, which commits in batches
 
+NOT_KEPT: Mapping[str, Any] = {}
+
 
 def new_attempt() -> str:
     """A name for one look at the cluster and the writes that rest on it."""
@@ -182,7 +184,8 @@ class _Carrier:
         return {lost for lost in side_by_side(one, list(changes), self._cluster.workers) if lost is not None}
 
     def _publish(self, ready: list[Decision]) -> dict[Key, Mapping[str, Any]]:
-        """PATCH each status; the Services as the answers show them, unparsed: few are looked into."""
+        """PATCH each status; the Services as the answers show them, unparsed, and kept only where one will be looked
+        into: 10,000 of them are 70 MB."""
 
         def one(decision: Decision) -> Mapping[str, Any] | None:
             if self._silence:
@@ -206,7 +209,7 @@ class _Carrier:
                 return None
             self._any_published = True
             self._cluster.on_published(decision)
-            return answer
+            return answer if decision.drops else NOT_KEPT
 
         answers = zip(ready, side_by_side(one, ready, self._cluster.workers), strict=True)
         after = {decision.service.key: answer for decision, answer in answers if answer is not None}
