@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,10 +72,18 @@ class Client:
     def watch(self, path: str) -> Watch:
         """Everything that happens to what `path` lists, from now on."""
         version = self.get(path)["metadata"]["resourceVersion"]
-        connection = self._connection()
-        query = f"?watch=true&resourceVersion={version}"
-        connection.request("GET", path + query, headers=self._headers)
-        return Watch(connection, connection.getresponse())
+
+        def begin(resource_version: str) -> Stream:
+            connection = self._connection()
+            query = f"?watch=true&resourceVersion={resource_version}"
+            try:
+                connection.request("GET", path + query, headers=self._headers)
+                return connection, connection.getresponse()
+            except BaseException:
+                connection.close()
+                raise
+
+        return Watch(begin, version)
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self._address.hostname or "", self._address.port
@@ -91,29 +99,49 @@ class Client:
         return answer.status, answer.read()
 
 
-class Watch:
-    """The events of one watch, in the API server's order, gathered by a thread until it is stopped."""
+Stream = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
 
-    def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._answer = answer
+
+class Watch:
+    """The events of one watch, in the API server's order, gathered by a thread until it is stopped.
+
+    The API server ends the watch of whoever reads too slowly, as a loaded machine does; it is then begun again from the
+    last event, so that none is missed.
+    """
+
+    def __init__(self, begin: Callable[[str], Stream], version: str) -> None:
+        self._begin = begin
+        self._connection, self._answer = begin(version)
         self._lines: list[bytes] = []
+        self._stopped = False
         self._thread = threading.Thread(target=self._gather, daemon=True)
         self._thread.start()
 
     def _gather(self) -> None:
         try:
-            while line := self._answer.readline():
-                self._lines.append(line)
-        except (OSError, ValueError, http.client.HTTPException):
-            return  # because stop() shuts the socket down under it
+            while not self._stopped:
+                while line := self._answer.readline():
+                    self._lines.append(line)
+                if self._stopped or not self._lines:
+                    return
+                version = json.loads(self._lines[-1])["object"]["metadata"]["resourceVersion"]
+                self._close()
+                self._connection, self._answer = self._begin(version)
+        except (OSError, ValueError, KeyError, http.client.HTTPException):
+            return  # because stop() shuts the socket down under it, or the API server is gone
+
+    def _close(self) -> None:
+        self._answer.close()
+        self._connection.close()
 
     def until(self, resource_version: str) -> list[Object]:
         """Stop once an event of this resourceVersion or a later one has come; all events up to there, parsed."""
         deadline = time.monotonic() + 60
         seen = -1
         while seen < int(resource_version):
-            assert time.monotonic() < deadline, f"the watch has seen {seen}, not {resource_version}"
+            if time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the watch has seen {seen}, not {resource_version}")
             time.sleep(0.05)
             seen = int(json.loads(self._lines[-1])["object"]["metadata"]["resourceVersion"]) if self._lines else -1
         self.stop()
@@ -121,10 +149,10 @@ class Watch:
 
     def stop(self) -> None:
         """End the watch; its connection is closed."""
+        self._stopped = True
         sock = self._connection.sock
         if sock is not None:  # shut down first, because close alone waits for the thread that reads from it
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         self._thread.join()
-        self._answer.close()
-        self._connection.close()
+        self._close()
