@@ -48,6 +48,13 @@ class Snapshot:
         """Every claim that could be read, IPv4 first, by address."""
         return tuple(claim for _, block in sorted(self.blocks.items()) for _, claim in sorted(block.claims.items()))
 
+    def claim_of(self, service: Service, address: Address) -> Claim | None:
+        """The claim by which this very Service (name and uid) holds the address, or None."""
+        block = self.blocks.get(BlockId.of(address))
+        claim = block.claims.get(address) if block else None
+        holder = claim.holder(service.key) if claim else None
+        return claim if holder is not None and holder.uid == service.uid else None
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -70,8 +70,7 @@ def assign(
     talk = where.talk()
     _warn_of_rivals(look, first, talk)
     if dry_run is not None:
-        suffix = " (dry run)" if dry_run is options.DryRun.CLIENT else " (server dry run)"
-        raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=suffix))
+        raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
     if asks and not _agreed(first, talk):
         raise typer.Exit(0)
     with Progress(first, cluster, talk, named) as progress:

@@ -27,16 +27,8 @@ def listing(kind: str, items: Iterable[Item]) -> Item:
 
 def pools_of(service: Service, look: Snapshot) -> str:
     """The pools that the claims of its addresses name, joined by a comma; empty when lbctl holds none for it."""
-    from lbctl.claims import BlockId
-
-    names = []
-    for address in service.status:
-        block = look.blocks.get(BlockId.of(address))
-        claim = block.claims.get(address) if block else None
-        holder = claim.holder(service.key) if claim else None
-        if claim and holder and holder.uid == service.uid:
-            names.append(claim.pool)
-    return ",".join(dict.fromkeys(names))
+    claims = (look.claim_of(service, address) for address in service.status)
+    return ",".join(dict.fromkeys(claim.pool for claim in claims if claim))
 
 
 def service_item(row: Row) -> Item:

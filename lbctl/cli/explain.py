@@ -46,17 +46,11 @@ def explain(
 def _held(row: Row, look: Snapshot) -> list[str]:
     """Each address it shows, and whose claim it is."""
     from lbctl.ages import timestamp
-    from lbctl.claims import BlockId
 
-    service, lines = (
-        row.decision.service,
-        [f"{entry}, which lbctl did not write" for entry in row.decision.service.foreign_status],
-    )
+    service = row.decision.service
+    lines = [f"{entry}, which lbctl did not write" for entry in service.foreign_status]
     for address in service.status:
-        block = look.blocks.get(BlockId.of(address))
-        claim = block.claims.get(address) if block else None
-        holder = claim.holder(service.key) if claim else None
-        if claim and holder and holder.uid == service.uid:
+        if (claim := look.claim_of(service, address)) is not None:
             lines.append(f"{address} of pool {claim.pool} since {timestamp(claim.since)}, by {claim.by}")
         else:
             lines.append(f"{address}, which lbctl holds no claim for")

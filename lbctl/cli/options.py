@@ -33,6 +33,11 @@ class DryRun(StrEnum):
     CLIENT = "client"
     SERVER = "server"
 
+    @property
+    def suffix(self) -> str:
+        """What stands behind each line of its outcome, as with kubectl."""
+        return " (dry run)" if self is DryRun.CLIENT else " (server dry run)"
+
 
 Dry = Annotated[
     Optional[DryRun],  # noqa: UP045 because typer reads it

@@ -36,5 +36,4 @@ def release(
     if dry_run is options.DryRun.SERVER:
         carry_out(cluster, planned)
     results = {d.service.key: d for d in planned.decisions}
-    suffix = " (dry run)" if dry_run is options.DryRun.CLIENT else " (server dry run)"
-    raise typer.Exit(report(keys, results, where.talk(), output, suffix=suffix))
+    raise typer.Exit(report(keys, results, where.talk(), output, suffix=dry_run.suffix))
