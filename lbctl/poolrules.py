@@ -103,12 +103,15 @@ def _read(node: Node, pool: Node, number: int, problems: list[Problem]) -> Item 
     return Item(read, "".join(node.value.split()), node, words, number)
 
 
+def unfit(part: Range) -> list[str]:
+    """What of a range no Service can have, in words, such as `loopback (127.0.0.0/8)`; empty when it may have all."""
+    family, low, high = part
+    return [what for bad, what in _UNFIT if bad.family is family and low <= bad.high and bad.low <= high]
+
+
 def _unfit(items: Iterable[Item]) -> Iterator[Problem]:
     for item in items:
-        family, low, high = item.range
-        if bad := [
-            what for unfit, what in _UNFIT if unfit.family is family and low <= unfit.high and unfit.low <= high
-        ]:
+        if bad := unfit(item.range):
             sentence = f"no Service can have {item.text}: {', '.join(bad)}"
             yield Problem(item.node.place, sentence, "write addresses of your own network")
 
