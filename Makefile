@@ -82,4 +82,5 @@ demo: $(VENV)/.installed ## the story from <pending> to an address, in a few sec
 
 bench: $(VENV)/.installed ## figures beside their floors
 	@$(BIN)/python -m tests.bench startup
+	$(BIN)/python -m tests.bench allocator
 	$(BIN)/python -m tests.bench assign
