@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -67,6 +67,20 @@ class Kube:
     def list_configmaps(self, namespace: str, selector: str = "") -> Listed:
         """All ConfigMaps of a namespace, or those whose labels fit."""
         return self._list(_path("configmaps", namespace), {"labelSelector": selector} if selector else None)
+
+    def served(self, groups: Collection[str]) -> dict[str, frozenset[str]]:
+        """The resources that each `group/version` of these groups has; none of a group that is not installed.
+
+        Asked first because a group or resource that is not there is answered by a bare 404, which proves nothing.
+        """
+        there = self._transport.request("GET", "/apis").body.get("groups") or ()
+        versions = [v["groupVersion"] for group in there if group["name"] in groups for v in group["versions"]]
+        answers = {version: self._transport.request("GET", f"/apis/{version}").body for version in versions}
+        return {v: frozenset(r["name"] for r in body.get("resources") or ()) for v, body in answers.items()}
+
+    def list_custom(self, group: str, version: str, resource: str) -> list[Object]:
+        """All objects of a custom resource that is served, of all namespaces."""
+        return self._list(f"/apis/{group}/{version}/{resource}").items
 
     def get_service(self, namespace: str, name: str) -> Dated:
         """One Service."""

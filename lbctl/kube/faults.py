@@ -38,8 +38,9 @@ def unreachable(fault: exceptions.HTTPError, place: Place, timeout: float) -> Un
         return _connecting(fault, place, timeout)
     if isinstance(fault, exceptions.ProtocolError):
         return _broken(fault, place)
+    why = "its gzip is broken" if isinstance(fault, exceptions.DecodeError) else quoted(str(fault))
     return Unreachable(
-        f"the API server at {place.server} gave an answer that is no HTTP: {quoted(str(fault))}",
+        f"the API server at {place.server} gave an answer that is no HTTP: {why}",
         hint=f"see what stands at that address; it is the server in {place.source}",
     )
 

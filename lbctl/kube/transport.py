@@ -21,6 +21,7 @@ import urllib3
 from lbctl import __version__
 from lbctl.kube import errors
 from lbctl.kube.answers import Call, Heard, understood
+from lbctl.kube.clocked import DirectPool
 from lbctl.kube.config import find_place
 from lbctl.kube.faults import unreachable
 from lbctl.kube.login import Login, Session
@@ -149,25 +150,30 @@ class KubeTransport:
             self._note(request, "no answer", began)
             raise unreachable(fault, self._session.place, self._timeout) from fault
         self._note(request, str(answer.status), began)
-        heard = Heard(answer.status, answer.headers, answer.data)
-        return Answer(*understood(heard, request.call, self._session.place))
+        return Answer(*understood(answer, request.call, self._session.place))
 
     def _note(self, request: _Request, outcome: str, began: float) -> None:
         if self._log is not None:
             self._log(f"{request.method} {request.target}: {outcome}, {(self._pace.clock() - began) * 1000:.0f} ms")
 
-    def _sent(self, request: _Request, login: Login, deadline: float) -> urllib3.BaseHTTPResponse:
+    def _sent(self, request: _Request, login: Login, deadline: float) -> Heard:
         left = max(deadline - self._pace.clock(), 0.001)
-        return login.pool.urlopen(
+        target, headers = login.prefix + request.target, login.signed(request.headers)
+        if isinstance(login.pool, DirectPool):
+            heard = login.pool.exchange(request.method, target, request.data, headers, left)
+            if heard is not None:
+                return heard
+        answer = login.pool.urlopen(
             request.method,
-            login.prefix + request.target,
+            target,
             body=request.data,
-            headers=login.signed(request.headers),
+            headers=headers,
             timeout=urllib3.Timeout(total=left),
             retries=False,
             redirect=False,  # because no API server redirects: what does is a login page
             assert_same_host=False,
         )
+        return Heard(answer.status, answer.headers, answer.data)
 
 
 def repeat_after(
