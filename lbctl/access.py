@@ -39,6 +39,7 @@ def reach(
     transport = connect(kubeconfig, context, request_timeout=request_timeout, as_user=as_user, log=log)
     by = f"{user()}@{socket.gethostname()[:LONGEST]} {command[:LONGEST]}"
     by += f" {pools_digest}" if pools_digest else ""
+    by = by.encode(errors="replace").decode()  # a name out of the environment need not be text
     return Cluster(Kube(transport, dry_run=dry_run), by, transport.namespace, own_address(transport.server))
 
 

@@ -7,11 +7,12 @@ its block (a higher ledger version, a line that does not parse): an address is n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
 from typing import Any
+
+import orjson
 
 from lbctl.addresses import Address, AddressError, Family, family_of, from_int, parse_address
 from lbctl.services import Key
@@ -238,7 +239,7 @@ class Block:
         meta.pop("managedFields", None)
         if self.resource_version is not None:
             meta["resourceVersion"] = self.resource_version
-        lines = [json.dumps(c.to_json(), separators=(",", ":")) for _, c in sorted(self.claims.items())]
+        lines = [orjson.dumps(c.to_json()).decode() for _, c in sorted(self.claims.items())]
         data = {**(raw.get("data") or {}), "claims": "\n".join(lines)}
         return {**raw, "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
@@ -259,7 +260,7 @@ def parse_block(item: Mapping[str, Any]) -> Block:
         if unreadable:
             break
         try:
-            claim = Claim.from_json(json.loads(line))
+            claim = Claim.from_json(orjson.loads(line))
             if BlockId.of(claim.address) != block or claim.address in claims:
                 raise ValueError(f"{claim.address} does not belong there")
             claims[claim.address] = claim

@@ -6,6 +6,7 @@ Imports that cost time stand inside the commands, so that `--help` and `--versio
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from lbctl.cli import assign, claims, demo, explain, list_, pools, release, sand
 from lbctl.cli.output import Talk
 from lbctl.errors import LbctlError
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # why a file does not take what is written
 COMPLETE = "_LBCTL_COMPLETE"  # the environment variable by which a shell's script asks for completions
 
 app = typer.Typer(
@@ -70,10 +72,20 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The interpreter must not flush to the closed pipe once more, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _mute()
+        Talk().error(f"standard output cannot be written: {error.strerror}", "make room where it goes to")
+        return 1
     return int(code or 0)
+
+
+def _mute() -> None:
+    """What is still to be flushed to stdout must not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def program() -> str:

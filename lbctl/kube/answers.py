@@ -7,13 +7,14 @@ on "it is gone" a claim is dropped (DESIGN 5, rule 3).
 from __future__ import annotations
 
 import email.utils
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+
+import orjson
 
 from lbctl.errors import LbctlError
 from lbctl.kube import errors
@@ -101,8 +102,8 @@ def understood(heard: Heard, call: Call, place: Place) -> tuple[dict[str, Any], 
 
 def _object(data: bytes) -> dict[str, Any] | None:
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = orjson.loads(data)
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None
 
@@ -218,8 +219,8 @@ def _described(heard: Heard) -> str:
     if "json" not in kind:
         return f"it answers with {kind} ({heard.status})"
     try:
-        json.loads(heard.data)
-    except (ValueError, RecursionError):
+        orjson.loads(heard.data)
+    except ValueError:
         return f"its JSON is cut short or broken ({heard.status})"
     return f"its JSON is no object of the API ({heard.status})"
 

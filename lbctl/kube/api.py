@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from lbctl.kube.errors import Forbidden, NotFound, ServerFailed
 from lbctl.kube.transport import KubeTransport
 
 Object = dict[str, Any]
@@ -63,6 +64,13 @@ class Kube:
     def list_nodes(self) -> Listed:
         """All Nodes."""
         return self._list(_path("nodes"))
+
+    def list_service_cidrs(self) -> Listed | None:
+        """All ServiceCIDRs (networking.k8s.io/v1, of Kubernetes 1.33); None where they are not, or may not be read."""
+        try:
+            return self._list("/apis/networking.k8s.io/v1/servicecidrs")
+        except (Forbidden, NotFound, ServerFailed):  # an API server without them has a bare 404 for them
+            return None
 
     def list_configmaps(self, namespace: str, selector: str = "") -> Listed:
         """All ConfigMaps of a namespace, or those whose labels fit."""

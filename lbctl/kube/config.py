@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from lbctl.errors import ClusterError
+from lbctl.kube.errors import NoKubeconfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # where every pod has it mounted
 LOOK = "kubectl config view shows how one looks"
@@ -89,7 +90,7 @@ def find_place(
 ) -> Place:
     """The place that `--kubeconfig` and `--context`, KUBECONFIG, ~/.kube/config or the pod give, first match wins.
 
-    Raises ClusterError with the places looked in, or with the path of the file that can't be used.
+    Raises NoKubeconfig with the places looked in, or ClusterError with the path of the file that can't be used.
     """
     if kubeconfig:
         return _from_files([Path(os.path.expanduser(kubeconfig))], kubeconfig, context)
@@ -101,7 +102,7 @@ def find_place(
     if env.get("KUBERNETES_SERVICE_HOST") and not _missing(service_account / "token") and not context:
         return _in_pod(env, service_account)
     why = "KUBECONFIG names" if listed else "looked for"
-    raise ClusterError(
+    raise NoKubeconfig(
         f"there is no kubeconfig: {why} {', '.join(map(str, looked))}, and this is no pod with a service account",
         hint="name one with --kubeconfig or KUBECONFIG; on kubeadm's control plane it is /etc/kubernetes/admin.conf",
     )

@@ -32,6 +32,10 @@ class Gone(ApiError):
     """410: the resourceVersion of a list or watch is too old. List again."""
 
 
+class NoKubeconfig(ClusterError):
+    """None was named, there is none in the usual places, and this is no pod: there may be no cluster at all."""
+
+
 class Unauthorized(ClusterError):
     """401: the API server does not know who we are."""
 

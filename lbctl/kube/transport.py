@@ -6,7 +6,6 @@ may have landed, and only the claims know (DESIGN 5). What each failure means is
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 import urllib3
 
 from lbctl import __version__
@@ -110,7 +110,7 @@ class KubeTransport:
         All of it takes `timeout` seconds at most, repeats of a read included. Raises ApiError or ClusterError.
         """
         target = path + ("?" + urlencode(params) if params else "")
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else orjson.dumps(body)
         headers = dict(HEADERS) if data is None else {**HEADERS, "Content-Type": content_type}
         request = _Request(method, target, data, headers, Call.of(method, path))
         deadline, repeats = self._pace.clock() + self._timeout, 0

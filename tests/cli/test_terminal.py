@@ -125,3 +125,25 @@ def test_ctrl_c_while_the_api_server_hangs(desk: Desk) -> None:
         out, err, code, took = _interrupted([LBCTL, "assign", "--all"], env, lambda: bool(server.asked))
     assert (out, err, code) == ("", "", 130)
     assert took < 1
+
+
+@pytest.mark.parametrize("words", [("list", "-a"), ("list", "-a", "-o", "json"), ("--help",), ("pools", "list")])
+def test_a_full_disk_is_said(desk: Desk, words: tuple[str, ...]) -> None:
+    """What cannot be written is no success, and no traceback."""
+    desk.create("web")
+    env = environment(desk.kubeconfig, desk.pools)
+    done = subprocess.run(
+        ["bash", "-c", f"{LBCTL} {' '.join(words)} >/dev/full"], env=env, capture_output=True, text=True, check=False
+    )
+    said = "error: standard output cannot be written: No space left on device\nhint: make room where it goes to\n"
+    assert (done.stderr, done.returncode) == (said, 1)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_trouble(desk: Desk, closed: str) -> None:
+    """A cron job or a daemon may have none of them; no socket takes their place and gets what is printed."""
+    desk.create("web")
+    env = environment(desk.kubeconfig, desk.pools)
+    done = subprocess.run(["bash", "-c", f"{LBCTL} assign --all {closed}"], env=env, check=False)
+    assert done.returncode == 0
+    assert desk.shown() == {"web": ["192.0.2.200"]}
