@@ -47,6 +47,11 @@ def family_of(address: Address) -> Family:
     return Family.IPV4 if address.version == 4 else Family.IPV6
 
 
+def is_buggy(address: Address) -> bool:
+    """Whether it is IPv4 and ends in .0 or .255, which some old routers take for a network or a broadcast."""
+    return address.version == 4 and int(address) & 255 in (0, 255)
+
+
 def from_int(family: Family, number: int) -> Address:
     """The address with that number; raises ValueError when the family has no such number."""
     return IPv4Address(number) if family is Family.IPV4 else IPv6Address(number)

@@ -12,10 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from lbctl.addresses import Address, AddressSet, Family, family_of
+from lbctl.addresses import Address, AddressSet, Family, family_of, is_buggy, parse_address
 from lbctl.errors import PoolFileError
 from lbctl.problems import Place, Problem
+
+if TYPE_CHECKING:  # read by no program, and each costs a start-up that has no use for it
+    from lbctl import poolschema
+    from lbctl.keys import Key
+    from lbctl.poolrules import PoolSets
+    from lbctl.poolschema import PoolFileModel, PoolModel, SelectorModel
+    from lbctl.selectors import Selector
+    from lbctl.yamltext import Node
 
 REUSE_AFTER, KEEP_FOR = timedelta(seconds=60), timedelta(hours=24)  # where no pool of ours says otherwise
 PASTE = "pools:\n- name: lan\n  addresses:\n  - 192.0.2.200-192.0.2.220"
@@ -37,7 +46,11 @@ class PoolFileInvalid(PoolFileError):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A named set of addresses and the rules for handing them out; `usable` is its addresses but the excluded ones."""
+    """A named set of addresses and the rules for handing them out; `usable` is its addresses but the excluded ones.
+
+    `namespaces` and `namespace_selector` are alternatives, and `service_selector` holds beside them; None and an empty
+    tuple ask for nothing, an empty selector for nothing either.
+    """
 
     name: str
     addresses: AddressSet
@@ -47,6 +60,11 @@ class Pool:
     priority: int | None = None
     reuse_after: timedelta = REUSE_AFTER
     keep_for: timedelta = KEEP_FOR
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: Selector | None = None
+    service_selector: Selector | None = None
+    share_across_namespaces: bool = False
+    disabled: bool = False
     usable: AddressSet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -54,11 +72,36 @@ class Pool:
 
     def hands_out(self, address: Address) -> bool:
         """Whether avoidBuggyIPs lets the address go (IPv4 .0 and .255 upset old routers)."""
-        return not (self.avoid_buggy_ips and address.version == 4 and int(address) & 255 in (0, 255))
+        return not (self.avoid_buggy_ips and is_buggy(address))
 
     def offers(self, address: Address) -> bool:
         """Whether the pool may give this address to a Service."""
         return address in self.usable and self.hands_out(address)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it says which Services it is for, be it that all match."""
+        return bool(self.namespaces) or self.namespace_selector is not None or self.service_selector is not None
+
+    def admits(self, namespace: str, namespace_labels: Mapping[str, str], service_labels: Mapping[str, str]) -> str:
+        """Empty when a Service with these labels, in a namespace with those, is one the pool is for; else who it is
+        for, in words that go after the pool's name, such as `is for namespaces with env=prod`."""
+        wanted = [] if self._admits_namespace(namespace, namespace_labels) else [f"for {self._its_namespaces()}"]
+        if self.service_selector is not None and not self.service_selector.matches(service_labels):
+            wanted.append(f"for Services with {self.service_selector}")
+        return f"is {', and '.join(wanted)}" if wanted else ""
+
+    def _admits_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        if namespace in self.namespaces:
+            return True
+        return not self.namespaces if self.namespace_selector is None else self.namespace_selector.matches(labels)
+
+    def _its_namespaces(self) -> str:
+        names = f"namespace{'' if len(self.namespaces) == 1 else 's'} {', '.join(self.namespaces)}"
+        if self.namespace_selector is None:
+            return names
+        those = f"{names} and those" if self.namespaces else "namespaces"
+        return f"{those} with {self.namespace_selector}"
 
     def count(self, family: Family) -> int:
         """How many addresses of one family the pool may give to Services."""
@@ -73,18 +116,29 @@ def _buggy_below(number: int) -> int:
     return (number + 255) // 256 + number // 256
 
 
+class Reservation(NamedTuple):
+    """Addresses kept for one Service, at most one a family, all of pools that may hand them out."""
+
+    key: Key
+    addresses: tuple[Address, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PoolFile:
-    """One pool file as read; `digest` is a short hash of its bytes. No two pools share a name or an address."""
+    """One pool file as read; `digest` is a short hash of its bytes. No two pools share a name or an address, and no two
+    reservations a Service or an address."""
 
     path: str
     load_balancer_class: str | None
     pools: tuple[Pool, ...]
     digest: str
+    reservations: tuple[Reservation, ...] = ()
     # Asked for every Service of a plan: all ranges of a family as (low, high, pool), sorted; the pools ordered.
     _ranges: Mapping[Family, Sequence[tuple[int, int, Pool]]] = field(init=False, repr=False, compare=False)
     _by_priority: tuple[Pool, ...] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Pool] = field(init=False, repr=False, compare=False)
+    _reserved: Mapping[Address, Key] = field(init=False, repr=False, compare=False)
+    _reservations: Mapping[Key, tuple[Address, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ranges = {f: [(low, high, p) for p in self.pools for low, high in p.addresses.ranges(f)] for f in Family}
@@ -94,6 +148,8 @@ class PoolFile:
         object.__setattr__(self, "_ranges", ranges)
         object.__setattr__(self, "_by_priority", tuple(order))
         object.__setattr__(self, "_by_name", {p.name: p for p in self.pools})
+        object.__setattr__(self, "_reserved", {a: key for key, addresses in self.reservations for a in addresses})
+        object.__setattr__(self, "_reservations", dict(self.reservations))
 
     def pool(self, name: str) -> Pool | None:
         """The pool of that name."""
@@ -108,6 +164,14 @@ class PoolFile:
     def by_priority(self) -> tuple[Pool, ...]:
         """Lower first, unset last, ties in file order."""
         return self._by_priority
+
+    def reserved_for(self, address: Address) -> Key | None:
+        """The Service that this address is kept for."""
+        return self._reserved.get(address)
+
+    def reservation(self, key: Key) -> tuple[Address, ...]:
+        """The addresses kept for this Service, as the file orders them; empty when there are none."""
+        return self._reservations.get(key, ())
 
 
 def find_pools(flag: str | None, environ: Mapping[str, str], home: Path) -> str:
@@ -124,37 +188,73 @@ def find_pools(flag: str | None, environ: Mapping[str, str], home: Path) -> str:
 
 def load_pools(path: str) -> PoolFile:
     """Read a pool file; raises PoolFileError when it cannot be read, PoolFileInvalid with every error in it."""
+    return parse_pools(path, read_pools(path))
+
+
+def parse_pools(path: str, data: bytes) -> PoolFile:
+    """Read what a pool file holds, `path` being how messages call it; raises PoolFileInvalid with every error in it."""
     from lbctl import poolrules, poolschema, yamltext
 
-    data = _bytes(path)
     document = yamltext.read(data)
     problems = list(document.problems)
     if document.root is None or document.root.value is None:
         raise PoolFileInvalid(path, document.lines, problems or [_empty(document.lines)])
-    model, wrong = poolschema.check(document.root)
-    sets, bad = poolrules.check(document.root)
+    model, errors = poolschema.check(document.root)
+    sets, broken = poolrules.check(document.root)
+    wrong = [*broken, *(_in_words(document.root, errors) if errors else ())]
     # What the YAML's own problem has already told of a place, no other rule tells again.
     told = {problem.place for problem in problems}
-    problems += [problem for problem in wrong + bad if problem.place not in told]
+    problems += [problem for problem in wrong if problem.place not in told]
     if problems or model is None:
         raise PoolFileInvalid(path, document.lines, problems)
-    pools = tuple(
-        Pool(
-            name=pool.name,
-            addresses=found.addresses,
-            exclude=found.exclude,
-            avoid_buggy_ips=pool.avoid_buggy_ips,
-            auto_assign=pool.auto_assign,
-            priority=pool.priority,
-            reuse_after=pool.reuse_after,
-            keep_for=pool.keep_for,
-        )
-        for pool, found in zip(model.pools, sets, strict=True)
+    pools = tuple(_pool(pool, found) for pool, found in zip(model.pools, sets, strict=True))
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    return PoolFile(path, model.load_balancer_class, pools, digest, _reservations(model))
+
+
+def _in_words(root: Node, errors: list[tuple[poolschema.Path, str]]) -> list[Problem]:
+    from lbctl import poolwords
+
+    return poolwords.problems(root, errors)
+
+
+def _pool(model: PoolModel, sets: PoolSets) -> Pool:
+    return Pool(
+        name=model.name,
+        addresses=sets.addresses,
+        exclude=sets.exclude,
+        avoid_buggy_ips=model.avoid_buggy_ips,
+        auto_assign=model.auto_assign,
+        priority=model.priority,
+        reuse_after=model.reuse_after,
+        keep_for=model.keep_for,
+        namespaces=tuple(model.namespaces or ()),
+        namespace_selector=_selector(model.namespace_selector),
+        service_selector=_selector(model.service_selector),
+        share_across_namespaces=model.share_across_namespaces,
+        disabled=model.disabled,
     )
-    return PoolFile(path, model.load_balancer_class, pools, hashlib.sha256(data).hexdigest()[:8])
 
 
-def _bytes(path: str) -> bytes:
+def _selector(model: SelectorModel | None) -> Selector | None:
+    if model is None:
+        return None
+    from lbctl.selectors import Operator, Requirement, Selector
+
+    expressions = (Requirement(e.key, Operator(e.operator), tuple(e.values)) for e in model.match_expressions)
+    return Selector.of(model.match_labels, expressions)
+
+
+def _reservations(model: PoolFileModel) -> tuple[Reservation, ...]:
+    if not model.reservations:
+        return ()
+    from lbctl.keys import Key
+
+    return tuple(Reservation(Key.parse(r.service), tuple(map(parse_address, r.addresses))) for r in model.reservations)
+
+
+def read_pools(path: str) -> bytes:
+    """The bytes of a pool file; raises PoolFileError when they cannot be read."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as bad:

@@ -1,28 +1,34 @@
-"""The keys of a pool file and their types: one declaration, from which the checks come.
+"""The keys of a pool file and their types: one declaration, from which the checks and the JSON Schema come.
 
-pydantic does the checking; what a user reads comes from the table below, at the place of the node that pydantic names.
-Every scalar arrives as text. What only the addresses can tell (overlaps, exclusions) stands in poolrules.
+pydantic does the checking, and says where and of which kind each error is; what a user reads of it stands in poolwords.
+Every scalar arrives as text. What keys and types cannot tell (overlaps, exclusions, reservations) stands in poolrules.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal, LiteralString, cast
+from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lbctl.durations import DurationError, parse_duration
-from lbctl.problems import Problem
 from lbctl.yamltext import Node
+
+Path = tuple[str | int, ...]  # keys and indices from the root of a file to one of its nodes
 
 _NULL = object()  # stands for a null, which no key takes: a line without a value is a slip
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,8})", re.ASCII)  # without the forms that YAML 1.1 and 1.2 read differently
-_IPV6_HEAD = re.compile("[0-9A-Fa-f:.]*:")  # what YAML leaves of `fd00::` when it takes the last colon for its own
-_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # a DNS label, as Kubernetes names a Service
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_NAME = f"^{_LABEL}$"  # a DNS label, as Kubernetes names a Service and a namespace
+_SERVICE = f"^{_LABEL}/{_LABEL}$"
+# What Kubernetes takes in labels: IsLabelKey and IsLabelValue of k8s.io/apimachinery, pkg/api/validate/content.
+_WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_PART = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_VALUE = f"^({_WORD})?$"
+_LABEL_KEY = rf"^({_PART}(\.{_PART})*/)?{_WORD}$"
+_PREFIX_LENGTH = 253  # of a whole DNS name, which a label's key may have before its slash
 
 
 def _boolean(value: object) -> bool:
@@ -46,18 +52,66 @@ def _duration(value: object) -> timedelta:
         raise PydanticCustomError(_DURATIONS[bad.kind], "no duration") from bad
 
 
+def _label_key(text: str) -> str:
+    if not re.fullmatch(_LABEL_KEY, text) or len(text.rpartition("/")[0]) > _PREFIX_LENGTH:
+        raise PydanticCustomError("label_key", "no key of a label")
+    return text
+
+
+def _label_value(text: str) -> str:
+    if not re.fullmatch(_LABEL_VALUE, text):
+        raise PydanticCustomError("label_value", "no value of a label")
+    return text
+
+
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string"})]
+LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "pattern": _LABEL_KEY})]
+LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type": "string", "pattern": _LABEL_VALUE})]
+Namespace = Annotated[str, Field(pattern=_NAME)]
 
 _DURATIONS: dict[str, LiteralString] = {"form": "duration", "negative": "negative_duration", "long": "long_duration"}
 _POOL = {"name": "lan", "addresses": ["192.0.2.200-192.0.2.220"]}
+_EXPRESSION = {"key": "tier", "operator": "In", "values": ["front", "back"]}
+_RESERVATION = {"service": "prod/web", "addresses": ["192.0.2.205"]}
+
+
+class ExpressionModel(BaseModel):
+    """One item of `matchExpressions`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    key: LabelKey = Field(examples=["tier"], description="the key of the label")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
+        examples=["In"],
+        description="the label has one of the values, has none of them or is missing, is there, is missing",
+    )
+    values: list[LabelValue] = Field(
+        [], examples=[["front", "back"]], description="for In and NotIn, and only for those; at least one"
+    )
+
+
+class SelectorModel(BaseModel):
+    """A label selector, as Kubernetes has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    match_labels: dict[LabelKey, LabelValue] = Field(
+        {},
+        alias="matchLabels",
+        examples=[{"app": "web"}],
+        description="labels that must be there, each with just this value",
+    )
+    match_expressions: list[ExpressionModel] = Field(
+        [], alias="matchExpressions", examples=[[_EXPRESSION]], description="more that must be true of the labels"
+    )
 
 
 class PoolModel(BaseModel):
     """One item of `pools`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str = Field(pattern=_NAME, examples=["lan"], description="what Services and messages call the pool")
     addresses: list[str] = Field(
@@ -85,6 +139,31 @@ class PoolModel(BaseModel):
         examples=[10],
         description="pools with a lower number are used up first, those without a number last, ties in file order",
     )
+    namespaces: list[Namespace] | None = Field(
+        None,
+        min_length=1,
+        examples=[["prod"]],
+        description="only for Services in these namespaces, and in those that namespaceSelector matches",
+    )
+    namespace_selector: SelectorModel | None = Field(
+        None,
+        alias="namespaceSelector",
+        examples=[{"matchLabels": {"env": "prod"}}],
+        description="only for Services in namespaces with these labels, and in those that namespaces names; "
+        "{} matches every namespace",
+    )
+    service_selector: SelectorModel | None = Field(
+        None,
+        alias="serviceSelector",
+        examples=[{"matchLabels": {"app": "web"}}],
+        description="only for Services with these labels; {} matches every Service",
+    )
+    share_across_namespaces: Boolean = Field(
+        False,
+        alias="shareAcrossNamespaces",
+        examples=[True],
+        description="true: Services that share an address may be of several namespaces",
+    )
     reuse_after: Duration = Field(
         timedelta(seconds=60),
         alias="reuseAfter",
@@ -98,6 +177,24 @@ class PoolModel(BaseModel):
         examples=["24h"],
         description="a Service deleted and created again within this gets its address back",
         json_schema_extra={"default": "24h"},
+    )
+    disabled: Boolean = Field(
+        False,
+        examples=[True],
+        description="true: Services keep what they have of the pool, and no more of it is given out",
+    )
+
+
+class ReservationModel(BaseModel):
+    """One item of `reservations`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    service: str = Field(pattern=_SERVICE, examples=["prod/web"], description="the Service, as NAMESPACE/NAME")
+    addresses: list[str] = Field(
+        min_length=1,
+        examples=[["192.0.2.205"]],
+        description="what it gets, and no other Service: addresses of pools, at most one a family",
     )
 
 
@@ -117,6 +214,9 @@ class PoolFileModel(BaseModel):
         description="look only at Services with this spec.loadBalancerClass; unset: only at those without one",
     )
     pools: list[PoolModel] = Field(min_length=1, examples=[[_POOL]], description="where addresses come from")
+    reservations: list[ReservationModel] = Field(
+        [], examples=[[_RESERVATION]], description="addresses kept for one Service each, also while it is not there"
+    )
 
 
 def json_schema() -> dict[str, Any]:
@@ -129,41 +229,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-_TRUE = frozenset({"yes", "y", "on", "true", "t", "1"})
-_FALSE = frozenset({"no", "n", "off", "false", "f", "0"})
-
-# Words for each kind of error that pydantic or a validator above gives; a row `key:kind` goes before the row `kind`.
-_WORDS = {
-    "string_type": ("{key} is text, and this is {found}", "write {key}: {example}"),
-    "list_type": ("{key} is a list, and this is {found}", "write {key}: {example}"),
-    "too_short": ("{key} is an empty list", "write {key}: {example}"),
-    "literal_error": ("{key} is {found}, which this lbctl does not read", "write {key}: {example}, or update lbctl"),
-    "name:string_pattern_mismatch": (
-        "a pool cannot be named {found}",
-        "write up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
-    ),
-    "loadBalancerClass:string_pattern_mismatch": (
-        "a class cannot be named {found}",
-        "write it as in the Services' spec.loadBalancerClass, such as {example}",
-    ),
-    "boolean": ("{key} is true or false, and this is {found}", "write {key}: true or {key}: false"),
-    "integer": ("{key} is a whole number of at most nine digits, and this is {found}", "write {key}: {example}"),
-    "duration": (
-        "{key} is a duration, and this is {found}",
-        "write hours, minutes, seconds as in 24h, 1h30m, 60s, 500ms",
-    ),
-    "negative_duration": ("{key} is negative", "write {key}: 0s or more"),
-    "long_duration": ("{key} is longer than 292 years", "write {key}: {example}"),
-}
-
-
-def check(root: Node) -> tuple[PoolFileModel | None, list[Problem]]:
-    """The file as the model has it, or None and what is wrong with its keys and types."""
+def check(root: Node) -> tuple[PoolFileModel | None, list[tuple[Path, str]]]:
+    """The file as the model has it; or None, and where what kind of error is, for poolwords."""
     try:
         return PoolFileModel.model_validate(_plain(root)), []
     except ValidationError as bad:
         errors = bad.errors(include_url=False, include_context=False, include_input=False)
-        return None, [_problem(root, error["loc"], error["type"]) for error in errors]
+        return None, [(error["loc"], error["type"]) for error in errors]
 
 
 def _plain(node: Node) -> Any:
@@ -173,107 +245,3 @@ def _plain(node: Node) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return _NULL if value is None else value
-
-
-def _problem(root: Node, path: tuple[str | int, ...], kind: str) -> Problem:
-    if kind == "missing":
-        return _missing(_node(root, path[:-1]), path)
-    if kind == "extra_forbidden":
-        return _unknown_key(_node(root, path[:-1]), path)
-    node = _node(root, path)
-    if not path:
-        return Problem(
-            node.place, f"a pool file is a mapping, and this is {_found(node)}", "begin the file with pools:"
-        )
-    if isinstance(path[-1], int):
-        return _wrong_item(node, str(path[-2]))
-    return _wrong_value(node, path, kind)
-
-
-def _node(root: Node, path: tuple[str | int, ...]) -> Node:
-    node: Any = root
-    for part in path:
-        node = node.value[part]
-    return cast("Node", node)
-
-
-def _found(node: Node) -> str:
-    if isinstance(node.value, str):
-        return repr(node.value)
-    return "a list" if isinstance(node.value, list) else "a mapping"
-
-
-def _fields(path: tuple[str | int, ...]) -> dict[str, FieldInfo]:
-    """The fields of the mapping that holds the key at this path, by the names they have in the file."""
-    model = PoolModel if len(path) > 1 else PoolFileModel
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _example(path: tuple[str | int, ...]) -> str:
-    examples = _fields(path)[str(path[-1])].examples or [""]
-    return _written(examples[0])
-
-
-def _written(value: object) -> str:
-    """A value as one writes it in YAML."""
-    import json  # here, because a file without errors needs none of its millisecond
-
-    return json.dumps(value).replace('"', "")
-
-
-def _missing(owner: Node, path: tuple[str | int, ...]) -> Problem:
-    what = "the pool" if len(path) > 1 else "the pool file"
-    return Problem(owner.place, f"{what} has no {path[-1]}", f"add {path[-1]}: {_example(path)}")
-
-
-def _unknown_key(owner: Node, path: tuple[str | int, ...]) -> Problem:
-    key, inside = str(path[-1]), len(path) > 1
-    what = "a pool" if inside else "the pool file"
-    own, other = _fields(path), _fields(path[:1] if inside else (*path, key))
-    near = get_close_matches(_folded(key), [_folded(known) for known in own], n=1)
-    if near:
-        hint = f"did you mean {next(known for known in own if _folded(known) == near[0])}?"
-    elif key in other:
-        hint = f"{key} belongs " + ("at the top of the file" if inside else "into an item of pools")
-    else:
-        hint = f"the keys of {what} are {', '.join(own)}"
-    return Problem(owner.keys[key], f"unknown key {key!r} in {what}", hint)
-
-
-def _folded(key: str) -> str:
-    return key.replace("_", "").replace("-", "").lower()
-
-
-def _wrong_item(node: Node, key: str) -> Problem:
-    if node.value is None:
-        return Problem(node.place, f"an item of {key} is empty", "write something after the -, or remove the -")
-    if key == "pools":
-        sentence = f"an item of pools is a mapping, and this is {_found(node)}"
-        return Problem(node.place, sentence, f"write {_written(_POOL)}")
-    if isinstance(node.value, dict) and _IPV6_HEAD.fullmatch(first := next(iter(node.value), "")):
-        sentence = f"YAML reads {first}: as the key of a mapping, for it ends in a colon"
-        return Problem(node.place, sentence, f'put it in quotes: "{first}:"')
-    sentence = f"an item of {key} is text, and this is {_found(node)}"
-    return Problem(node.place, sentence, "write one address, range or CIDR in each item")
-
-
-def _wrong_value(node: Node, path: tuple[str | int, ...], kind: str) -> Problem:
-    key, example = str(path[-1]), _example(path)
-    if node.value is None:
-        otherwise = "" if _fields(path)[key].is_required() else f", or remove {key}"
-        return Problem(node.place, f"{key} has no value", f"write {key}: {example}{otherwise}")
-    sentence, hint = _WORDS.get(f"{key}:{kind}") or _WORDS[kind]
-    words = {"key": key, "found": _found(node), "example": example}
-    meant = _meant(kind, node.value) if isinstance(node.value, str) else ""
-    return Problem(node.place, sentence.format(**words), f"write {key}: {meant}" if meant else hint.format(**words))
-
-
-def _meant(kind: str, text: str) -> str:
-    """The value that was probably meant, empty when nobody can tell."""
-    if kind == "list_type":
-        return f"[{text}]" if text and text.isprintable() else ""
-    if kind == "boolean":
-        return "true" if text.lower() in _TRUE else "false" if text.lower() in _FALSE else ""
-    if kind == "duration" and (number := re.fullmatch("([0-9]{1,6})(d?)", text)):
-        return f"{int(number[1]) * 24}h" if number[2] else f"{text}s"
-    return ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from lbctl.addresses import Address, AddressError, Family, family_of, parse_address
+from lbctl.keys import Key as Key
 from lbctl.reasons import Reason
 from lbctl.rivals import rival_of
 
@@ -34,23 +35,6 @@ POOL = (
     "metallb.universe.tf/address-pool",
     "purelb.io/service-group",
 )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """A Service's name in the cluster, written namespace/name everywhere."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    @classmethod
-    def parse(cls, text: str) -> Key:
-        """Read `namespace/name`."""
-        namespace, _, name = text.partition("/")
-        return cls(namespace, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from lbctl.poolschema import json_schema
 from tests.docs.markdown import code, page, table
 from tests.stage import stage
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "pools" / "dual-stack.yaml"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pools" / "everything.yaml"
 WRONG = """\
 pools:
 - name: lan
@@ -28,15 +28,23 @@ pools:
 def pool_file_page() -> str:
     """The page."""
     schema = json_schema()
-    pool = schema["$defs"]["PoolModel"]
+    models = schema["$defs"]
     return page(
         "The pool file",
         HEAD,
         "## Keys of the file",
         _keys(schema),
         "## Keys of a pool",
-        _keys(pool),
+        _keys(models["PoolModel"]),
         RULES,
+        "## Which Services a pool is for",
+        SELECTORS,
+        _keys(models["SelectorModel"]),
+        "An item of `matchExpressions`:",
+        _keys(models["ExpressionModel"]),
+        "## Reservations",
+        RESERVATIONS,
+        _keys(models["ReservationModel"]),
         "## All of it",
         code(EXAMPLE.read_text(), "yaml"),
         "## When something is wrong",
@@ -46,7 +54,7 @@ def pool_file_page() -> str:
 
 
 def _keys(model: Mapping[str, Any]) -> str:
-    required = set(model["required"])
+    required = set(model.get("required", ()))
     rows = [
         (f"`{key}`", _kind(value), "required" if key in required else _default(value), value["description"])
         for key, value in model["properties"].items()
@@ -57,12 +65,12 @@ def _keys(model: Mapping[str, Any]) -> str:
 def _kind(value: Mapping[str, Any]) -> str:
     """The value in words, with an example."""
     example = json.dumps(value["examples"][0]).replace('"', "")
-    return f"`{example}`" if len(example) < 40 else "a list of pools"
+    return f"`{example}`" if len(example) < 40 else "a list, see below"
 
 
 def _default(value: Mapping[str, Any]) -> str:
     default = value.get("default")
-    return "none" if default in (None, []) else f"`{json.dumps(default)}`".replace('"', "")
+    return "none" if default in (None, [], {}) else f"`{json.dumps(default)}`".replace('"', "")
 
 
 def _errors() -> str:
@@ -85,3 +93,15 @@ RULES = """\
 An address is written plainly (`192.0.2.210`, `2001:db8::10`), as a range with both ends (`192.0.2.200-192.0.2.220`), or
 as a CIDR without host bits (`192.0.2.240/28`). What ends in a colon needs quotes, or YAML takes the colon for its own:
 `"2001:db8::"`. No two pools share an address. Durations are written as in Go: `24h`, `1h30m`, `60s`, `500ms`."""
+
+SELECTORS = """\
+`namespaces` and `namespaceSelector` are alternatives: a Service's namespace is in the one, or the other matches its
+labels. `serviceSelector` must match the Service's own labels beside that. All three hold, too, for a Service that asks
+for the pool or for one of its addresses. A pool that has none of them is for every Service.
+
+A selector is Kubernetes' own: all of its labels and expressions must be true, so one that says nothing, `{}`, matches
+everything."""
+
+RESERVATIONS = """\
+A reserved address goes to its Service and to no other. It is an address of a pool, which still has to be for that
+Service."""

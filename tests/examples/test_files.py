@@ -27,7 +27,7 @@ def test_a_pool_file_is_without_errors(path: Path) -> None:
 
 def test_there_are_pool_files() -> None:
     """An empty list of cases would pass in silence."""
-    assert {path.name for path in POOLS} >= {"simple.yaml", "dual-stack.yaml"}
+    assert {path.name for path in POOLS} >= {"simple.yaml", "dual-stack.yaml", "everything.yaml"}
 
 
 def test_the_service_of_the_article_gets_an_address() -> None:

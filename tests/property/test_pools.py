@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lbctl import yamltext
 from lbctl.pools import PoolFileInvalid, load_pools
 
-VALID = (Path(__file__).parents[2] / "examples/pools/dual-stack.yaml").read_text()
+VALID = (Path(__file__).parents[2] / "examples/pools/everything.yaml").read_text()
 LINES = [line for line in VALID.splitlines() if line.strip() and not line.startswith("#")]
 # What upsets YAML and the rules most: indicators, other line ends, other scripts, and pieces of what is right.
 PIECES = [*"-:?,[]{}#&*!|>'\"%@`\\\t\r\n\x00\x07\x85\u2028\ufeff\u5bb6 ", "<<:", "---\n", "...", "!!str ", "&a ", "*a"]

@@ -249,8 +249,8 @@ CASES: dict[str, tuple[bytes | str, str]] = {
         "pools.yaml:2:39: unknown key '名前' in a pool\n"
         "- {name: lan, addresses: [192.0.2.1], 名前: 漢字}\n"
         "                                      ^\n"
-        "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, "
-        "reuseAfter, keepFor",
+        "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, namespaces, "
+        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled",
     ),
 }
 
