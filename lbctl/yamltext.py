@@ -21,7 +21,7 @@ MAX_DEPTH = 20  # the deepest key of a pool file lies seven down; plain recursio
 _BREAK = re.compile(
     "\r\n|[\r\n\x85\u2028\u2029]"
 )  # what ends a line in YAML 1.1, so that our line numbers are the parser's
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 @dataclass(slots=True)
@@ -183,7 +183,7 @@ def _place(mark: Any) -> Place:
 def _empty_value(event: yaml.NodeEvent) -> str | list[Node] | dict[str, Node] | None:
     if isinstance(event, yaml.ScalarEvent):
         plain = event.implicit[0]
-        return None if plain and event.value in _NULLS else str(event.value)
+        return None if plain and event.value in NULLS else str(event.value)
     if isinstance(event, yaml.SequenceStartEvent):
         return []
     return {} if isinstance(event, yaml.MappingStartEvent) else None
