@@ -15,17 +15,23 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from lbctl.cli import run
+from lbctl.poollint import Machine
 from lbctl.sandbox import Sandbox
 from tests.testbed.client import Client
 
 NOW = 1772452800  # 2026-03-02T12:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SERVER = "https://192.0.2.10:6443"  # what stands for the sandbox's address in what is shown
+MACHINE = Machine(  # what `pools check` is told of the machine it runs on
+    addresses=(ip_interface("127.0.0.1/8"), ip_interface("192.0.2.5/24"), ip_interface("2001:db8::5/64")),
+    gateways=(ip_address("192.0.2.1"),),
+)
 POOLS = """\
 pools:
 - name: lan
@@ -169,6 +175,7 @@ def stage(pools: str = POOLS) -> Iterator[Stage]:
         stack.enter_context(mock.patch("uuid.uuid4", uid))
         stack.enter_context(mock.patch("lbctl.sandbox.server.formatdate", date))
         stack.enter_context(mock.patch("socket.gethostname", return_value="desk"))
+        stack.enter_context(mock.patch("lbctl.machine.read", return_value=MACHINE))
         sandbox = stack.enter_context(Sandbox(clock=lambda: clock[0]))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lbctl-stage-"))).resolve()
         sandbox.kubeconfig(folder / "kubeconfig")

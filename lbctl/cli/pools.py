@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from lbctl.cli import completion, options
+from lbctl.cli import options, pools_check, pools_import, pools_show
 from lbctl.cli.output import Document, document, table
-from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
-
-if TYPE_CHECKING:
-    from lbctl.decisions import Snapshot
-    from lbctl.pools import Pool
 
 app = typer.Typer(help="The pool file, and what is in use of it.", no_args_is_help=True, rich_markup_mode=None)
 Output = Annotated[Optional[Document], typer.Option("--output", "-o", help="instead of text")]  # noqa: UP045 because typer reads it
@@ -45,84 +40,8 @@ def list_(pools: options.Pools = None, output: Output = None) -> None:
     table(("NAME", "IPV4", "IPV6", "AUTO-ASSIGN", "PRIORITY", "ADDRESSES"), rows)
 
 
-@app.command()
-@with_where
-def show(
-    where: Where,
-    pool: Annotated[str, typer.Argument(metavar="POOL", autocompletion=completion.pools)],
-    pools: options.Pools = None,
-    output: Output = None,
-) -> None:
-    """Show what of a pool is held, by whom, and what is free."""
-    pool_file = options.open_pools(pools)
-    found = pool_file.pool(pool)
-    if found is None:
-        names = ", ".join(p.name for p in pool_file.pools)
-        raise LbctlError(f"there is no pool {pool} in {pool_file.path}", hint=f"pools there are: {names}")
-    look = where.cluster("pools", pool_file).snapshot()
-    if output is not None:
-        document(_item(found, look), output)
-        return
-    usage = _usage(found, look)
-    table(
-        ("POOL", "FAMILY", "CAPACITY", "HELD", "LINGERING", "ELSEWHERE", "FREE"),
-        [(found.name, family, *map(str, counts.values())) for family, counts in usage.items() if counts["capacity"]],
-    )
-    holders = [
-        (
-            str(claim.address),
-            claim.state,
-            ",".join(str(h.key) for h in claim.holders) or str(claim.last and claim.last.key),
-        )
-        for claim in _claims(found, look)
-    ]
-    if holders:
-        print()
-        table(("ADDRESS", "STATE", "SERVICE"), holders)
-
-
-def _claims(pool: Pool, look: Snapshot) -> list[Any]:
-    found = [c for block in look.blocks.values() for c in block.claims.values() if c.address in pool.addresses]
-    return sorted(found, key=lambda c: (c.address.version, int(c.address)))
-
-
-def _usage(pool: Pool, look: Snapshot) -> dict[str, dict[str, int]]:
-    """Per family: how many may be handed out, are held, linger released, are in use without a claim, are free."""
-    from lbctl.addresses import Family, family_of
-
-    claims = {c.address: c for c in _claims(pool, look) if pool.offers(c.address)}
-    shown = {a for s in look.services.values() for a in (*s.status, *s.external_ips)} | set(look.others)
-    elsewhere = {a for a in shown if a not in claims and pool.offers(a)}
-    usage = {}
-    for family in Family:
-        held = sum(1 for a, c in claims.items() if c.holders and family_of(a) is family)
-        lingering = sum(1 for a, c in claims.items() if not c.holders and family_of(a) is family)
-        others = sum(1 for a in elsewhere if family_of(a) is family)
-        capacity = pool.count(family)
-        counts = {"capacity": capacity, "held": held, "lingering": lingering, "elsewhere": others}
-        usage[family.value] = {**counts, "free": capacity - held - lingering - others}
-    return usage
-
-
-def _item(pool: Pool, look: Snapshot) -> dict[str, Any]:
-    from lbctl.cli.documents import claim_item, pool_item
-
-    body = {**pool_item(pool), "usage": _usage(pool, look), "claims": list(map(claim_item, _claims(pool, look)))}
-    return {"apiVersion": "lbctl/v1", "kind": "Pool", **body}
-
-
-@app.command()
-def check(pools: options.Pools = None) -> None:
-    """Say everything that is wrong with the pool file.
-
-    Asks no cluster.
-    """
-    from lbctl.addresses import Family
-
-    pool_file = options.open_pools(pools)
-    count = len(pool_file.pools)
-    sizes = [f"{sum(pool.count(family) for pool in pool_file.pools)} {family}" for family in Family]
-    print(f"{pool_file.path}: {count} pool{'' if count == 1 else 's'}, {' and '.join(sizes)} addresses, no errors")
+app.command("show")(pools_show.show)
+app.command("check")(pools_check.check)
 
 
 @app.command()
@@ -143,6 +62,9 @@ def init(
     except OSError as bad:
         raise LbctlError(f"{file} cannot be written: {bad.strerror}", hint="name another file") from bad
     print(f"{file}: put free addresses of your LAN into it, outside its DHCP server's range; then lbctl pools check")
+
+
+app.command("import")(pools_import.import_)
 
 
 @app.command()

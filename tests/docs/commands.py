@@ -11,6 +11,7 @@ from typing import Any
 from typer.main import get_command
 
 from lbctl.cli import app, where
+from lbctl.poollint import Code
 from tests.docs.markdown import code, doc, page, paragraph, table
 from tests.stage import DAY, HOUR, Stage, stage
 
@@ -118,9 +119,15 @@ def commands_page() -> str:
         if command.asks_a_cluster:
             parts.append("It takes the [common flags](#common-flags) too.")
         parts.append(paragraph(NOTES.get(command.words, "")))
+        if command.words == "pools check":
+            parts.append(table(("code", "kind", "what is in a pool", "what to do"), map(_finding_row, Code)))
         if command.words in EXAMPLES:
             parts.append(example(command.words))
     return page("Commands", *parts, TAIL)
+
+
+def _finding_row(code: Code) -> tuple[str, str, str, str]:
+    return f"`{code.name}`", "warning" if code.warning else "note", code.about, code.hint
 
 
 def _contents() -> str:
@@ -152,7 +159,26 @@ NOTES = {
     "`--dry-run` without a value means `client`. What is announced to the LAN is not lbctl's doing yet.",
     "release": "Another Service gets the address once the pool's `reuseAfter` has passed, or with `--now` at once.",
     "claims show": "Where lbctl keeps a claim is shown, so that kubectl can show it raw.",
+    "pools show": "HELD has a claim; LINGERING is released (its Service is gone) or parked (released by hand); "
+    "ELSEWHERE is in use without a claim: a status that another controller wrote, externalIPs, a Node's address, or a "
+    "block of claims that cannot be read. On a terminal a map of the pool stands between the two tables.",
+    "pools check": "Errors in the file are told first, all at once, and no cluster is asked then: exit code 3. The "
+    "findings below leave the file valid: exit code 0, with `--strict` 1 when there are warnings; notes never count. "
+    "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What "
+    "is told of this machine holds for the machine that lbctl runs on, which is best one on the nodes' LAN. The default "
+    "gateway is known on Linux only.",
     "pools init": "The file says nothing about your LAN: put addresses into it that are free there.",
+    "pools import": "Give it FILE (several documents and Lists too), `-` for stdin, or `--from-cluster`. It reads "
+    "MetalLB's IPAddressPool, AddressPool and ConfigMap, CiliumLoadBalancerIPPool, the ConfigMap of the kube-vip cloud "
+    "provider, and PureLB's ServiceGroup. Every remark is on stderr with its place, and those about a pool are comments "
+    "above it too. Nobody may get an address by it who could not before: a pool whose Services a pool file cannot tell "
+    "is `disabled` until you have looked, and of two pools with one address the one for fewer Services keeps it. It ends "
+    "0 when there is a pool to write, remarks or not, and 1 when there is none or the input cannot be read. "
+    "`--from-cluster` takes the right to list ipaddresspools, addresspools, l2advertisements and bgpadvertisements "
+    "(metallb.io), ciliumloadbalancerippools (cilium.io) and servicegroups (purelb.io) of the systems that are "
+    "installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a cluster-admin has it, "
+    "rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; what it could read is "
+    "written all the same.",
     "demo": "It is what `make demo` runs.",
     "sandbox": "What is in it is gone when it ends.",
 }
@@ -178,6 +204,30 @@ def _wrong(here: Stage) -> None:
     here.write("pools.yaml", "pools:\n- name: lan\n  adresses: [192.0.2.0/24]\n  keepFor: 1d\n")
 
 
+def _metallb(here: Stage) -> None:
+    here.write("metallb.yaml", METALLB)
+
+
+METALLB = """\
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: lan, namespace: metallb-system}
+spec:
+  addresses: [192.0.2.200-192.0.2.220, 192.0.2.17/28]
+  serviceAllocation: {priority: 10, namespaces: [prod]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: l2, namespace: metallb-system}
+spec: {interfaces: [eth1]}
+"""
+
+
+def _unwise(here: Stage) -> None:
+    _wrong(here)
+    here.write("lan.yaml", "pools:\n- name: lan\n  addresses: [192.0.2.1-192.0.2.20, 198.51.100.0/24]\n")
+
+
 def _plain(_: Stage) -> None:
     pass
 
@@ -192,8 +242,9 @@ EXAMPLES: dict[str, tuple[Callable[[Stage], None], tuple[str, ...]]] = {
     "explain": (_given, ("lbctl explain api", "lbctl explain web")),
     "pools list": (_plain, ("lbctl pools list",)),
     "pools show": (_given, ("lbctl pools show lan",)),
-    "pools check": (_wrong, ("lbctl pools check",)),
+    "pools check": (_unwise, ("lbctl pools check", "lbctl pools check --pools lan.yaml")),
     "pools init": (_bare, ("lbctl pools init", "cat pools.yaml")),
+    "pools import": (_metallb, ("cat metallb.yaml", "lbctl pools import metallb.yaml")),
     "claims list": (_given, ("lbctl claims list",)),
     "claims show": (_given, ("lbctl claims show 192.0.2.200",)),
 }

@@ -65,7 +65,8 @@ EXIT = "Every command ends with one of these; what went wrong is said on stderr,
 
 CODES = {
     0: "Done. `list`, `explain`, `claims` and `pools show` end so whatever they find; so does a no to a question.",
-    1: "It failed, or a Service that was selected is left without what it asks for.",
+    1: "It failed, or a Service that was selected is left without what it asks for; or `pools check --strict` has "
+    "warnings.",
     2: "The command line is wrong.",
     3: "The pool file is wrong, or there is none. Only where pools are needed, and before any cluster is asked.",
     4: "The cluster is out of reach, or forbids what lbctl needs: the message names verb, resource and namespace.",

@@ -11,7 +11,12 @@ import pytest
 
 from lbctl.errors import PoolFileError
 from lbctl.pools import PASTE, find_pools, load_pools
+from tests.stage import Said, stage
 
+NO_KUBECONFIG = (
+    "the cluster is left out: there is no kubeconfig: KUBECONFIG names /nowhere, and this is no pod with a service "
+    "account\n"
+)
 GOOD = """\
 pools:
 - name: lan
@@ -49,10 +54,59 @@ def test_list_shows_what_each_pool_hands_out() -> None:
 
 
 def test_check_says_that_a_file_is_right() -> None:
-    """A script sees exit code 0 and one line on stdout."""
-    Path("lan.yaml").write_text(GOOD)
-    expected = "lan.yaml: 2 pools, 16 IPv4 and 256 IPv6 addresses, no errors\n"
-    assert lbctl("pools", "check", "--pools", "lan.yaml") == (0, expected, "")
+    """A script sees exit code 0, and one line on stdout where nothing in it is unwise."""
+    with stage("pools:\n- {name: lan, addresses: [192.0.2.64/28, 2001:db8::100/120]}\n") as here:
+        said = "./pools.yaml: 1 pool, 16 IPv4 and 256 IPv6 addresses, no errors\n"
+        assert here.run("pools", "check") == Said(said, "", 0)
+
+
+UNWISE = "pools:\n- name: lan\n  addresses: [192.0.2.0/28]\n  exclude: [192.0.2.0, 192.0.2.1]\n"
+
+
+@pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 1)])
+def test_a_warning_is_an_error_only_when_strict(strict: tuple[str, ...], code: int) -> None:
+    """The file is valid, so this is no 3."""
+    error = "error: ./pools.yaml has 1 warning\nhint: without --strict they are no error\n"
+    with stage(UNWISE) as here:
+        assert here.run("pools", "check", *strict) == Said(
+            "./pools.yaml:3:15: LB201 warning: pool lan: 192.0.2.5 is this machine's own\n"
+            "  addresses: [192.0.2.0/28]\n"
+            "              ^\n"
+            "hint: exclude them, or take them off this machine\n\n"
+            "./pools.yaml: 1 pool, 14 IPv4 and 0 IPv6 addresses, no errors, 1 warning\n",
+            error if code else "",
+            code,
+        )
+
+
+def test_a_note_is_never_an_error() -> None:
+    """A router may well route the pool."""
+    with stage("pools:\n- {name: far, addresses: [203.0.113.0/28]}\n") as here:
+        said = here.run("pools", "check", "--strict")
+        assert said.code == 0
+        assert said.out.splitlines()[-1] == "./pools.yaml: 1 pool, 16 IPv4 and 0 IPv6 addresses, no errors, 1 note"
+
+
+def test_without_a_cluster_its_part_is_left_out() -> None:
+    """Whether nobody asked for one or there is none; that is said, and the machine is looked at all the same."""
+    with stage("pools:\n- {name: lan, addresses: [192.0.2.11, 10.96.0.1]}\n") as here:
+        assert "LB101" in here.run("pools", "check").out
+        for words, environ, why in (
+            (("--offline",), {}, "the cluster is left out (--offline)\n"),
+            ((), {"KUBECONFIG": "/nowhere"}, NO_KUBECONFIG),
+        ):
+            assert here.run("pools", "check", *words, **environ) == Said(
+                "./pools.yaml: 1 pool, 2 IPv4 and 0 IPv6 addresses, no errors\n", why, 0
+            )
+
+
+def test_a_cluster_that_is_named_and_out_of_reach_is_an_error() -> None:
+    """It is not taken for none."""
+    with stage() as here:
+        config = (here.folder / "kubeconfig").read_text().replace(here.url, "http://127.0.0.1:1")
+        here.write("kubeconfig", config)
+        said = here.run("pools", "check")
+        assert (said.out, said.code) == ("", 4)
 
 
 @pytest.mark.parametrize("command", ["check", "list"])
