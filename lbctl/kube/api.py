@@ -57,6 +57,12 @@ class Kube:
         answer = self._transport.request("GET", path, params=params)
         return Listed(answer.body["items"], answer.date, answer.body["metadata"]["resourceVersion"])
 
+    def _patch(self, path: str, body: Mapping[str, Any]) -> Object:
+        kind = "application/strategic-merge-patch+json"
+        params = {"fieldManager": "lbctl", **self._dry}
+        answer = self._transport.request("PATCH", path, params=params, body=body, content_type=kind)
+        return dict(answer.body)
+
     def list_services(self, selector: str = "") -> Listed:
         """All Services of all namespaces, or those whose labels fit."""
         return self._list(_path("services"), {"labelSelector": selector} if selector else None)
@@ -71,6 +77,10 @@ class Kube:
             return self._list("/apis/networking.k8s.io/v1/servicecidrs")
         except (Forbidden, NotFound, ServerFailed):  # an API server without them has a bare 404 for them
             return None
+
+    def list_namespaces(self) -> Listed:
+        """All Namespaces."""
+        return self._list(_path("namespaces"))
 
     def list_configmaps(self, namespace: str, selector: str = "") -> Listed:
         """All ConfigMaps of a namespace, or those whose labels fit."""
@@ -97,11 +107,7 @@ class Kube:
 
     def patch_service_status(self, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
         """Strategic merge patch of the status."""
-        path = _path("services", namespace, name, "status")
-        kind = "application/strategic-merge-patch+json"
-        params = {"fieldManager": "lbctl", **self._dry}
-        answer = self._transport.request("PATCH", path, params=params, body=body, content_type=kind)
-        return dict(answer.body)
+        return self._patch(_path("services", namespace, name, "status"), body)
 
     def get_configmap(self, namespace: str, name: str) -> Dated:
         """One ConfigMap."""
@@ -131,3 +137,14 @@ class Kube:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         answer = self._transport.request("POST", _path("namespaces"), params=self._dry, body=body)
         return Dated(answer.body, answer.date)
+
+    def create_event(self, namespace: str, body: Mapping[str, Any]) -> Object:
+        """POST a core/v1 Event: Conflict when one of its name exists."""
+        return dict(self._transport.request("POST", _path("events", namespace), params=self._dry, body=body).body)
+
+    def patch_event(self, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
+        """Strategic merge patch of an Event; Conflict when it carries a resourceVersion that is no longer the Event's.
+
+        An empty one changes nothing and answers with the Event, for who may patch Events but not get them.
+        """
+        return self._patch(_path("events", namespace, name), body)

@@ -59,7 +59,9 @@ def namespace_name(name: str) -> str:
 
 def any_path_segment(name: str) -> str:
     """What can stand between two slashes of a URL."""
-    return "may not contain '/'" if "/" in name else ""
+    if name in (".", ".."):
+        return f"may not be '{name}'"
+    return next((f"may not contain '{sign}'" for sign in "/%" if sign in name), "")
 
 
 def qualified_name(name: str) -> str:

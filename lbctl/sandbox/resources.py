@@ -68,6 +68,7 @@ RESOURCES = {
                 *(f"involvedObject.{name}" for name in REFERENCE),
                 *("reason", "reportingComponent", "source", "type"),
             ),
+            name_rule=meta.any_path_segment,
         ),
         Resource(
             "namespaces",

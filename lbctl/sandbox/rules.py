@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lbctl.sandbox.meta import CONFIG_KEY
-from lbctl.sandbox.refusals import Cause, Object, forbidden, invalid
+from lbctl.sandbox.meta import CONFIG_KEY, qualified_name
+from lbctl.sandbox.refusals import Cause, Object, forbidden, invalid, required
 
 
 class Rules:
@@ -82,13 +82,35 @@ class ConfigMapRules(Rules):
 
 
 class EventRules(Rules):
-    """An event stands in the namespace of what it is about."""
+    """An event stands in the namespace of what it is about; only one with an exact time is looked at any closer."""
 
     def wrong(self, new: Object, _old: Object | None) -> Iterable[Cause]:
-        """The namespace."""
-        about = new["involvedObject"].get("namespace", "")
-        if about != new["metadata"]["namespace"] and (about or new["metadata"]["namespace"] != "default"):
+        """The namespace; and with eventTime, who reports and how long each text is."""
+        about, space = new["involvedObject"].get("namespace", ""), new["metadata"]["namespace"]
+        exact = bool(new.get("eventTime"))
+        elsewhere = about != space and not exact if about else space not in EVERYWHERE[exact]
+        if elsewhere:
             yield invalid("involvedObject.namespace", about, "does not match event.namespace")
+        if exact:
+            yield from _exact(new)
+
+
+EVERYWHERE = {False: ("default",), True: ("default", "kube-system")}  # where events about what has no namespace stand
+EVENT_LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}  # in bytes
+
+
+def _exact(new: Object) -> Iterable[Cause]:
+    reporter = new.get("reportingComponent", "")
+    if not reporter:
+        yield required("reportingComponent")
+    if wrong := qualified_name(reporter):
+        yield invalid("reportingComponent", reporter, wrong)
+    for name, limit in EVENT_LIMITS.items():
+        text = new.get(name, "")
+        if not text and name != "message":
+            yield required(name)
+        if len(text.encode()) > limit:
+            yield invalid(name, "", f"can have at most {limit} characters")
 
 
 class NamespaceRules(Rules):

@@ -6,11 +6,17 @@ import os
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lbctl.kube.api import Kube
+from lbctl.kube.events import Events
+from lbctl.kube.transport import connect
+from lbctl.reasons import Reason
+from lbctl.services import parse_service
 from tests.contract.wire import Wire, service
 from tests.testbed.driver import Bed
 
@@ -147,6 +153,28 @@ def test_describe(kubectl: Kubectl, api: Wire) -> None:
         "  ----  ------  ----  ----  -------\n"
         "  Warning  PoolExhausted  AGE  lbctl  no address is free\n"
     )
+
+
+def test_the_events_of_lbctl(kubectl: Kubectl, api: Wire, kubeconfig: Path) -> None:
+    """What describe and events show of a refusal that was met twice, and of a move."""
+    web = parse_service(api.made("services", service("web", "LoadBalancer")))
+    events, now = Events(Kube(connect(str(kubeconfig))), "jane@laptop"), int(time.time())
+    events.tell(web, "Warning", Reason.AddressInUse, "192.0.2.200 is in use: Service default/db shows it", now - 5)
+    events.tell(web, "Warning", Reason.AddressInUse, "192.0.2.200 is in use: Service default/db shows it", now)
+    events.tell(web, "Normal", Reason.Assigned, "it moves from 192.0.2.201 to 192.0.2.200", now)
+    assert events.close(30) == 0
+    rows = [
+        "  Normal  Assigned  AGE  lbctl  it moves from 192.0.2.201 to 192.0.2.200",
+        "  Warning  AddressInUse  AGE (x2 over AGE)  lbctl  192.0.2.200 is in use: Service default/db shows it",
+    ]
+    heading, _, *shown = kubectl("describe", "svc", "web").partition("Events:\n")[2].splitlines()
+    assert (heading, sorted(shown)) == ("  Type  Reason  Age  From  Message", rows)
+    heading, *shown = kubectl("events", "--for", "svc/web").splitlines()
+    assert heading == "LAST SEEN  TYPE  REASON  OBJECT  MESSAGE"
+    assert sorted(line.partition("  ")[2] for line in shown) == [
+        "Normal  Assigned  Service/web  it moves from 192.0.2.201 to 192.0.2.200",
+        "Warning  AddressInUse  Service/web  192.0.2.200 is in use: Service default/db shows it",
+    ]
 
 
 @pytest.mark.parametrize(
