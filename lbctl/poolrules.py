@@ -76,7 +76,7 @@ def check(root: Node) -> tuple[list[PoolSets], list[Problem]]:
         problems += _unfit(items)
         if len(items) == len(addresses):  # else a hole may well lie in what could not be read
             problems += _outside(holes, found[-1].addresses)
-        problems += _values_missing_or_idle(pool)
+        problems += _values(pool)
         everywhere += items
         excluded += holes
         whole = whole and 0 < len(items) == len(addresses)
@@ -190,7 +190,7 @@ def _overlap(first: Item, second: Item) -> Problem:
     return Problem(second.node.place, sentence, "give each address to one pool only")
 
 
-def _values_missing_or_idle(pool: Node) -> Iterator[Problem]:
+def _values(pool: Node) -> Iterator[Problem]:
     """Expressions of the pool's selectors whose operator and values do not go together."""
     selectors = [pool.value.get(key) for key in ("namespaceSelector", "serviceSelector")]  # type: ignore[union-attr]
     expressions = [e for selector in selectors if selector is not None for e in _list(selector, "matchExpressions")]
@@ -208,7 +208,7 @@ def _values_missing_or_idle(pool: Node) -> Iterator[Problem]:
         values = expression.value.get("values")
         if operator.takes_values and (values is None or values.value == []):
             node = values or expression.value["operator"]
-            yield Problem(node.place, f"{operator} has no values", "write values: [front, back]")
+            yield Problem(node.place, f"{operator} needs at least one value", "write values: [front, back]")
         if not operator.takes_values and values is not None and isinstance(values.value, list) and values.value:
             other = "In" if operator is Operator.EXISTS else "NotIn"
             yield Problem(values.place, f"{operator} takes no values", f"remove values, or write operator: {other}")

@@ -37,6 +37,7 @@ _BELONGS: dict[type[BaseModel], str] = {
 _NEAR = 0.7  # of difflib's likeness, which a slip of the hand keeps, and two keys of this file do not have
 
 _IPV6_HEAD = re.compile("[0-9A-Fa-f:.]*:")  # what YAML leaves of `fd00::` when it takes the last colon for its own
+_LABEL_OF_KUBECTL = re.compile("([-A-Za-z0-9_./]+)==?([-A-Za-z0-9_.]+)")  # as `kubectl get -l` takes one
 _TRUE = frozenset({"yes", "y", "on", "true", "t", "1"})
 _FALSE = frozenset({"no", "n", "off", "false", "f", "0"})
 _OPERATORS = get_args(ExpressionModel.model_fields["operator"].annotation)
@@ -75,9 +76,9 @@ _WORDS = {
     ),
     "service:string_pattern_mismatch": (
         "a Service is written NAMESPACE/NAME, and this is {found}",
-        "write {key}: {example}",
+        "write it as in {key}: {example}",
     ),
-    "label_key": ("a label cannot have the key {found}", f"{_LABEL}; before it a DNS name and a / if you want"),
+    "label_key": ("a label cannot have the key {found}", f"{_LABEL}; a DNS name and / may stand before"),
     "label_value": ("a label cannot have the value {found}", _LABEL),
     "boolean": ("{key} is true or false, and this is {found}", "write {key}: true or {key}: false"),
     "integer": ("{key} is a whole number of at most nine digits, and this is {found}", "write {key}: {example}"),
@@ -230,6 +231,8 @@ def _wrong_value(node: Node, path: Path, kind: str) -> Problem:
     if node.value is None:
         otherwise = "" if _field(path).is_required() else f", or remove {key}"
         return Problem(node.place, f"{key} has no value", f"write {key}: {example}{otherwise}")
+    if kind == "literal_error" and not isinstance(node.value, str):
+        kind = "string_type"
     sentence, hint = _WORDS.get(f"{key}:{kind}") or _WORDS[kind]
     text = node.value if isinstance(node.value, str) else ""
     words = {"key": key, "found": _found(node), "example": example, "near": _near_operator(text)}
@@ -248,6 +251,8 @@ def _meant(kind: str, text: str) -> str:
     """The value that was probably meant, empty when nobody can tell."""
     if kind == "list_type":
         return f"[{text}]" if text and text.isprintable() else ""
+    if kind == "model_type" and (label := _LABEL_OF_KUBECTL.fullmatch(text)):
+        return f"{{matchLabels: {{{label[1]}: {label[2]}}}}}"
     if kind == "boolean":
         return "true" if text.lower() in _TRUE else "false" if text.lower() in _FALSE else ""
     if kind == "duration" and (number := re.fullmatch("([0-9]{1,6})(d?)", text)):

@@ -80,13 +80,12 @@ def _term(words: _Words) -> Test:
 def _values(words: _Words) -> set[str]:
     words.expect("(")
     values = set()
-    while not words.take_if(")"):
-        if not words.next:
-            raise _unread("", "',' or ')'")
-        word = words.take()
-        values.add("" if word == "," else word)
-        words.take_if(",")
-    return values
+    while True:  # nothing before a comma or the end is the empty value
+        values.add("" if words.next in (",", ")") else words.take())
+        if words.take_if(")"):
+            return values
+        if not words.take_if(","):
+            raise _unread(words.next, "',' or ')'")
 
 
 def fields_test(text: str, known: Iterable[str]) -> Callable[[Object], bool]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from lbctl.errors import PoolFileError
-from lbctl.pools import load_pools
+from tests.unit.poolfiles import refusal
 
 CASES: dict[str, tuple[str, str]] = {
     "unknown key with a near one": (
@@ -347,23 +344,6 @@ CASES: dict[str, tuple[str, str]] = {
         "hint: write hours, minutes, seconds as in 24h, 1h30m, 60s, 500ms",
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths in messages are as given, so each test works in a directory of its own."""
-    monkeypatch.chdir(tmp_path)
-
-
-def refusal(text: bytes | str) -> str:
-    """What load_pools says of a file with this text, without the line that counts the errors."""
-    Path("pools.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(PoolFileError) as refused:
-        load_pools("pools.yaml")
-    head, _, body = refused.value.message.partition("\n\n")
-    assert head == "pools.yaml has 1 error"
-    assert (refused.value.exit_code, refused.value.hint) == (3, "")
-    return body
 
 
 @pytest.mark.parametrize(("text", "said"), CASES.values(), ids=CASES)
