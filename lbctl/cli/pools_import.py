@@ -60,7 +60,9 @@ def import_(
         count = f"{done.pools} pool{'' if done.pools == 1 else 's'}"
         talk.say(f"{source}: {count}, {len(done.remarks)} remark{'' if len(done.remarks) == 1 else 's'}")
     elif not refused:
-        raise ImportFailed(f"{source} has no pool that can be carried over", hint=f"it reads {', '.join(KINDS)}")
+        raise ImportFailed(
+            f"{source} has no pool that can be carried over", hint=f"what becomes a pool is {', '.join(KINDS)}"
+        )
     if refused:
         raise typer.Exit(refused[0].exit_code)
 

@@ -25,7 +25,7 @@ CUSTOM = (
     (GROUP, ("v1beta1",), "bgpadvertisements"),
 )
 CONFIGMAPS = (("metallb-system", "config"),)
-KINDS = ("IPAddressPool", "AddressPool", "L2Advertisement", "BGPAdvertisement", "ConfigMap config")
+KINDS = ("IPAddressPool", "AddressPool", "ConfigMap config")
 
 _OTHERS = {
     "BGPPeer": "lbctl does not speak BGP; it is not carried over",

@@ -70,15 +70,15 @@ def flattened(body: Mapping[str, Value], path: str = "", depth: int = 0) -> Iter
             yield from flattened(whole, path, depth + 1)
 
 
-def normalised(value: Any) -> Value:
-    """A value of typed JSON as the text that it is written as; raises RecursionError where it is nested too deep."""
+def normalised(value: Any, depth: int = 0) -> Value:
+    """A value of typed JSON as the text it is written as; what is nested deeper than anything read here is None."""
+    if depth > MAX_DEPTH or value is None:
+        return None
     if isinstance(value, dict):
-        return {str(key): normalised(part) for key, part in value.items()}
+        return {str(key): normalised(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list):
-        return [normalised(part) for part in value]
-    if isinstance(value, bool):
-        return str(value).lower()
-    return None if value is None else str(value)
+        return [normalised(part, depth + 1) for part in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _json(text: str) -> Mapping[str, Value] | None:

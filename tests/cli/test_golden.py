@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from lbctl.reasons import Reason
-from tests.cli.village import assigned, nothing, pending
+from tests.cli.village import assigned, elsewhere, nothing, pending
 from tests.stage import Stage, stage
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +91,14 @@ CASES = {
     "pools-show-json": Case("pools show lan -o json", assigned),
     "pools-show-nothing": Case("pools show lam"),
     "pools-check": Case("pools check"),
+    "pools-import": Case("pools import others.yaml", elsewhere),
+    "pools-import-quiet": Case("pools import others.yaml -q -o new.yaml", elsewhere),
+    "pools-import-over": Case("pools import others.yaml -q -o pools.yaml", elsewhere),
+    "pools-import-nothing": Case("pools import nothing.yaml", elsewhere),
+    "pools-import-broken": Case("pools import broken.yaml", elsewhere),
+    "pools-import-nowhere": Case("pools import none.yaml"),
+    "pools-import-cluster": Case("pools import --from-cluster"),
+    "pools-import-usage": Case("pools import"),
     "usage-flag": Case("list --everything"),
     "usage-command": Case("lsit"),
     "usage-both": Case("assign web --all"),

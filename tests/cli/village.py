@@ -43,5 +43,49 @@ def assigned(here: Stage) -> None:
     here.run("assign", "late")
 
 
+def elsewhere(here: Stage) -> None:
+    """Manifests of other systems, with what a pool file can say and what it cannot."""
+    here.write("others.yaml", OTHERS)
+    here.write("nothing.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
+    here.write("broken.yaml", "apiVersion: metallb.io/v1beta1\nspec: {addresses: [192.0.2.0/28}\n")
+
+
+OTHERS = """\
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: lan, namespace: metallb-system}
+spec:
+  addresses: [192.0.2.200-192.0.2.220, 192.0.2.17/28, "2001:db8::100/120"]
+  avoidBuggyIPs: true
+  serviceAllocation: {priority: 10, namespaces: [prod], serviceSelectors: [{matchLabels: {app: web}}]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: l2, namespace: metallb-system}
+spec: {ipAddressPools: [lan], interfaces: [eth1]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumLoadBalancerIPPool
+metadata: {name: lan}
+spec:
+  blocks: [{start: 192.0.2.210, stop: 192.0.2.230}]
+  serviceSelector: {matchLabels: {io.kubernetes.service.name: web}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kubevip, namespace: kube-system}
+data: {range-global: 198.51.100.1-198.51.100.9, range-dev: 198.51.100.21-198.51.100.29, interface-global: eth0}
+---
+apiVersion: purelb.io/v2
+kind: ServiceGroup
+metadata: {name: public.example.com, namespace: purelb}
+spec: {remote: {v4pool: {subnet: 203.0.113.0/24, pool: 203.0.113.16/29}}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: metallb-system}
+"""
+
+
 def _dns() -> dict[str, object]:
     return {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30053}

@@ -33,11 +33,10 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-KEYS = (
-    ["addresses", "autoAssign", "avoidBuggyIPs", "serviceAllocation", "interfaces", "ipAddressPools", "nodeSelectors"]
-    + ["ipAddressPoolSelectors", "blocks", "cidrs", "allowFirstLastIPs", "disabled", "serviceSelector"]
-    + ["local", "remote", "external", "namespaces", "enforceNamespaces", "namespaceDefault"]
-)
+METALLB = ["addresses", "autoAssign", "avoidBuggyIPs", "serviceAllocation", "interfaces", "ipAddressPoolSelectors"]
+CILIUM = ["blocks", "cidrs", "allowFirstLastIPs", "disabled", "serviceSelector"]
+PURELB = ["local", "remote", "external", "namespaces", "enforceNamespaces", "namespaceDefault"]
+KEYS = [*METALLB, *CILIUM, *PURELB]
 HEADS = st.sampled_from(
     [
         ("metallb.io/v1beta1", "IPAddressPool"),
@@ -162,13 +161,13 @@ def test_a_pool_of_metallb_is_for_the_same_services_or_for_none(allocation: Obje
             assert pool.disabled or admitted == _metallb(spec, space, service)
 
 
-CILIUM = _selectors(
+CHOSEN = _selectors(
     {"app": ["u", "v"], "io.kubernetes.service.namespace": ["a", "c"], "io.kubernetes.service.name": ["n"]}
 )
 
 
 @settings(max_examples=400)
-@given(CILIUM)
+@given(CHOSEN)
 def test_a_pool_of_cilium_is_for_the_same_services_or_for_none(selector: Object) -> None:
     """The two labels that Cilium makes of a Service's namespace and name count as labels of the Service."""
     head = {"apiVersion": "cilium.io/v2", "kind": "CiliumLoadBalancerIPPool", "metadata": {"name": "lan"}}

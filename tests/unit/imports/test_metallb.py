@@ -200,7 +200,7 @@ def test_booleans_as_kubectl_reads_them(word: str, auto: bool) -> None:
 
 
 def test_what_the_advertisements_say_is_said() -> None:
-    """Each field that a pool file has no word for has its line, and so has a pool that nothing or BGP alone announces."""
+    """Each field that a pool file has no word for has its line, and so has a pool that no L2 announces."""
     got = convert(
         _pool(ADDRESSES, "one")
         + "---\n"

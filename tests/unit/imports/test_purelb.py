@@ -84,8 +84,8 @@ def test_a_group_for_namespaces() -> None:
     assert [space for space in "abc" if not got.pool("default").admits(space, {name: space}, {})] == ["c"]
     assert got.remarks == [
         f"{LABEL}a, b: these have groups of their own, so the pool selects the other namespaces alone",
-        "in.yaml:7: ServiceGroup purelb/team: spec.namespaces: PureLB gives its addresses to other namespaces too where "
-        "a Service names it; here it is for these alone",
+        "in.yaml:7: ServiceGroup purelb/team: spec.namespaces: PureLB gives its addresses to other namespaces too "
+        "where a Service names it; here it is for these alone",
     ]
 
 

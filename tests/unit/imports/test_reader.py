@@ -49,6 +49,12 @@ def test_json_is_read_too() -> None:
     assert (found.place, found.spec) == ("in.yaml", {"a": "true", "b": "7", "c": None, "d": ["\U0001f600"]})
 
 
+def test_json_nested_deeper_than_python_likes() -> None:
+    """What lies deeper than anything that is read is left out; the rest of the object stands."""
+    (found,) = _read('{"kind": "A", "spec": ' + '{"a": ' * 500 + "7" + "}" * 501)
+    assert found.kind == "A"
+
+
 def test_scalars_stay_text() -> None:
     """Typed loading would make an integer of the address and a bool of the word."""
     (found,) = _read("spec: {a: 1:2:3:4:5:6:7:8, b: no, c: ~, d: '~', e: 010, f: }")
