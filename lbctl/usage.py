@@ -1,8 +1,8 @@
 """How much of each pool is in use, by whom, and what is left: what `pools show` and its like tell.
 
 What is in use, the allocator's Index says (promise 2); here it is only counted, and sorted into what lbctl holds, what
-lingers after its Service, and what somebody else uses. One pass over what a Snapshot shows, whatever the size of the
-pools: a /64 costs what a /28 costs. Pure.
+lingers after its Service, what the file keeps for one, and what somebody else uses. One pass over what a Snapshot
+shows, whatever the size of the pools: a /64 costs what a /28 costs. Pure.
 """
 
 from __future__ import annotations
@@ -22,23 +22,19 @@ _NOBODY = Key("", "")  # no Service bears this name, so that Index.user tells of
 
 
 class State(StrEnum):
-    """What an address is in use for. The first three are the words of `claims list`."""
+    """Why an address is not free. The first three are the words of `claims list`."""
 
     HELD = "held"
     PARKED = "parked"
     RELEASED = "released"
+    RESERVED = "reserved"  # in the pool file, and its Service has it not
     ELSEWHERE = "elsewhere"  # a status without a claim, a Node, externalIPs, a block that cannot be read
-
-    @property
-    def lingers(self) -> bool:
-        """Whether its Service is done with it: others may have it, at once by name, or in time."""
-        return self in (State.PARKED, State.RELEASED)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Addresses in use: one, or the part of a pool in a block of claims that cannot be read. `words` say who uses them,
-    where no claim does; `gone` is whether a claim's holders are no more, so that the next run lets go of it."""
+    """Addresses that are not free: one, or the part of a pool in a block of claims that cannot be read. `words` say
+    why, where no claim does; `gone` is whether a claim's holders are no more, so that the next run lets go of it."""
 
     range: Range
     state: State
@@ -49,13 +45,14 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The addresses of one pool and family in numbers: capacity (what Services may get) is held, lingering, elsewhere
-    and free together. `biggest_free` is the longest run of free ones, the first of several."""
+    """The addresses of one pool and family in numbers: capacity (what Services may get) is held, lingering, reserved,
+    elsewhere and free together. `biggest_free` is the longest run of free ones, the first of several."""
 
     capacity: int
     held: int
     parked: int
     released: int
+    reserved: int
     elsewhere: int
     biggest_free: Range | None
 
@@ -66,8 +63,8 @@ class Usage:
 
     @property
     def free(self) -> int:
-        """How many nobody has, and that bear no trace."""
-        return self.capacity - self.held - self.lingering - self.elsewhere
+        """How many nobody has, nor had lately, nor is to have."""
+        return self.capacity - self.held - self.lingering - self.reserved - self.elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +80,9 @@ def usages(look: Snapshot, pools: PoolFile) -> tuple[PoolUsage, ...]:
     """The usage of each pool, in file order."""
     found: dict[str, list[Use]] = {pool.name: [] for pool in pools.pools}
     index = Index(look.services, look.blocks, look.others, pools, look.now)
-    for address in _traced(look):
+    for address in _traced(look, pools):
         pool = pools.pool_of(address)
-        if pool is not None and not index.frozen(address) and (use := _use(index, address)) is not None:
+        if pool is not None and not index.frozen(address) and (use := _use(index, pools, address)) is not None:
             found[pool.name].append(use)
     for block in look.blocks.values():
         for pool in pools.pools if block.unreadable else ():
@@ -93,19 +90,22 @@ def usages(look: Snapshot, pools: PoolFile) -> tuple[PoolUsage, ...]:
     return tuple(_counted(pool, found[pool.name]) for pool in pools.pools)
 
 
-def _traced(look: Snapshot) -> set[Address]:
-    """Every address that something in the cluster shows, or lbctl has written down."""
+def _traced(look: Snapshot, pools: PoolFile) -> set[Address]:
+    """Every address that something in the cluster shows, lbctl has written down, or the pool file keeps for one."""
+    kept = {a for reservation in pools.reservations for a in reservation.addresses}
     shown = {a for service in look.services.values() for a in (*service.status, *service.external_ips)}
-    return shown | set(look.others) | {a for block in look.blocks.values() for a in block.claims}
+    return kept | shown | set(look.others) | {a for block in look.blocks.values() for a in block.claims}
 
 
-def _use(index: Index, address: Address) -> Use | None:
+def _use(index: Index, pools: PoolFile, address: Address) -> Use | None:
     number = int(address)
     here, claim = Range(family_of(address), number, number), index.claims.get(address)
     if claim is not None and claim.holders:
         return Use(here, State.HELD, claim, gone=not any(map(index.alive, claim.holders)))
     if words := index.user(address, _NOBODY):
         return Use(here, State.ELSEWHERE, claim, words)
+    if (key := pools.reserved_for(address)) is not None:
+        return Use(here, State.RESERVED, claim, f"kept for {key}")
     return Use(here, State(claim.state), claim) if claim is not None else None
 
 
@@ -131,6 +131,7 @@ def _usage(pool: Pool, family: Family, uses: list[Use]) -> Usage:
         held=counts[State.HELD],
         parked=counts[State.PARKED],
         released=counts[State.RELEASED],
+        reserved=counts[State.RESERVED],
         elsewhere=counts[State.ELSEWHERE],
         biggest_free=max(_runs(pool, family, free), key=_length, default=None),
     )

@@ -17,9 +17,10 @@ HEIGHT = 16  # rows of one family at most: both and the tables fit on a screen
 WIDTHS = (64, 32, 16)  # cells in a row, the widest that the screen has room for beside the labels
 
 _FREE, _IDLE, _FULL = ".", "-", "#"
-_GLYPHS = {State.HELD: _FULL, State.PARKED: "~", State.RELEASED: "~", State.ELSEWHERE: "!"}
-_COLOURS = {State.HELD: BOLD, State.PARKED: YELLOW, State.RELEASED: YELLOW, State.ELSEWHERE: RED}
-_ORDER = (State.ELSEWHERE, State.HELD, State.PARKED, State.RELEASED)  # whose colour a block has: the first found in it
+_GLYPHS = {State.HELD: _FULL, State.PARKED: "~", State.RELEASED: "~", State.RESERVED: "=", State.ELSEWHERE: "!"}
+_COLOURS = dict.fromkeys(State, YELLOW) | {State.HELD: BOLD, State.ELSEWHERE: RED}
+# Whose colour a block has: the first that is in it.
+_ORDER = (State.ELSEWHERE, State.HELD, State.PARKED, State.RELEASED, State.RESERVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,6 @@ def _tenths(used: int, capacity: int) -> int:
 
 def _legend(grid: _Grid) -> str:
     if grid.size == 1:
-        return "# held  ~ lingering  ! used elsewhere  . free  - never given"
+        return "# held  ~ lingering  = reserved  ! used elsewhere  . free  - never given"
     prefix = grid.family.bits - grid.size.bit_length() + 1
-    return f"each cell a /{prefix}: . free  1-9 tenths in use  # full  - never given"
+    return f"each cell a /{prefix}: . free  1-9 tenths taken  # full  - never given"

@@ -53,11 +53,12 @@ def _numbers(usage: PoolUsage) -> None:
         for family, numbers in usage.families.items()
         if numbers.capacity
     ]
-    table(("POOL", "FAMILY", "CAPACITY", "HELD", "LINGERING", "ELSEWHERE", "FREE", "BIGGEST FREE RUN"), rows)
+    counts = ("CAPACITY", "HELD", "LINGERING", "RESERVED", "ELSEWHERE", "FREE")
+    table(("POOL", "FAMILY", *counts, "BIGGEST FREE RUN"), rows)
 
 
 def _counts(numbers: Usage) -> dict[str, int]:
-    names = ("capacity", "held", "lingering", "elsewhere", "free")
+    names = ("capacity", "held", "lingering", "reserved", "elsewhere", "free")
     return {name: getattr(numbers, name) for name in names}
 
 
@@ -95,7 +96,7 @@ def _item(usage: PoolUsage) -> dict[str, Any]:
         **pool_item(usage.pool),
         "usage": {family.value: _usage_item(numbers) for family, numbers in usage.families.items()},
         "claims": [claim_item(use.claim) for use in uses if use.claim is not None],
-        "elsewhere": [{"addresses": str(use.range), "use": use.words} for use in uses if use.words],
+        "others": [{"addresses": str(u.range), "state": u.state.value, "message": u.words} for u in uses if u.words],
     }
 
 

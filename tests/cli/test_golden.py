@@ -91,6 +91,7 @@ CASES = {
     "pools-show-json": Case("pools show lan -o json", assigned),
     "pools-show-nothing": Case("pools show lam"),
     "pools-check": Case("pools check"),
+    "pools-check-offline": Case("pools check --offline --strict"),
     "pools-import": Case("pools import others.yaml", elsewhere),
     "pools-import-quiet": Case("pools import others.yaml -q -o new.yaml", elsewhere),
     "pools-import-over": Case("pools import others.yaml -q -o pools.yaml", elsewhere),

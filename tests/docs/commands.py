@@ -160,13 +160,14 @@ NOTES = {
     "release": "Another Service gets the address once the pool's `reuseAfter` has passed, or with `--now` at once.",
     "claims show": "Where lbctl keeps a claim is shown, so that kubectl can show it raw.",
     "pools show": "HELD has a claim; LINGERING is released (its Service is gone) or parked (released by hand); "
-    "ELSEWHERE is in use without a claim: a status that another controller wrote, externalIPs, a Node's address, or a "
-    "block of claims that cannot be read. On a terminal a map of the pool stands between the two tables.",
+    "RESERVED is kept for a Service by the pool file; ELSEWHERE is in use without a claim: a status that another "
+    "controller wrote, externalIPs, a Node's address, or a block of claims that cannot be read. On a terminal a map of "
+    "the pool stands between the two tables.",
     "pools check": "Errors in the file are told first, all at once, and no cluster is asked then: exit code 3. The "
     "findings below leave the file valid: exit code 0, with `--strict` 1 when there are warnings; notes never count. "
-    "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What "
-    "is told of this machine holds for the machine that lbctl runs on, which is best one on the nodes' LAN. The default "
-    "gateway is known on Linux only.",
+    "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What is "
+    "told of this machine holds for the machine that lbctl runs on: best one on the nodes' LAN. The default gateway is "
+    "known on Linux only.",
     "pools init": "The file says nothing about your LAN: put addresses into it that are free there.",
     "pools import": "Give it FILE (several documents and Lists too), `-` for stdin, or `--from-cluster`. It reads "
     "MetalLB's IPAddressPool, AddressPool and ConfigMap, CiliumLoadBalancerIPPool, the ConfigMap of the kube-vip cloud "

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from lbctl import machine
+from lbctl.poollint import Machine
 
 little = pytest.mark.skipif(sys.byteorder != "little", reason="the tables here were written by a little-endian machine")
 
@@ -56,7 +57,7 @@ def _proc(folder: Path, **tables: str) -> Path:
 def test_gateways_are_those_of_default_routes_that_are_up(tmp_path: Path, interfaces: dict[str, Any]) -> None:
     """Neither routes to networks nor those without a gateway."""
     del interfaces
-    assert machine.read(_proc(tmp_path, route=ROUTE, ipv6_route=ROUTE6)) == machine.Machine(
+    assert machine.read(_proc(tmp_path, route=ROUTE, ipv6_route=ROUTE6)) == Machine(
         gateways=(ip_address("192.0.2.1"), ip_address("fe80::1"))
     )
 
@@ -89,7 +90,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(psutil, "net_if_addrs", refuse)
-    assert machine.read(tmp_path) == machine.Machine(
+    assert machine.read(tmp_path) == Machine(
         unread=(
             "this machine's addresses cannot be read (Permission denied)",
             "this machine's default gateway is not known here: only Linux tells it",

@@ -44,9 +44,7 @@ CIDRS = {"spec": {"cidrs": ["10.96.0.0/16", "fd00:10:96::/112"]}}
 FACTS: dict[str, Facts] = {
     "LB101": Facts(look=replace(EMPTY, others={parse_address("192.0.2.11"): "node n1 has it"})),
     "LB102": Facts(look=EMPTY, pod_cidrs=pod_cidrs([NODE])),
-    "LB103": Facts(
-        look=EMPTY, service_cidrs=service_cidrs([CIDRS])
-    ),
+    "LB103": Facts(look=EMPTY, service_cidrs=service_cidrs([CIDRS])),
     "LB104": Facts(look=snapshot([service("web", clusterIP="10.96.0.9")])),
     "LB201": _machine("192.0.2.5/24"),
     "LB202": _machine(gateways=("192.0.2.1", "fe80::1")),

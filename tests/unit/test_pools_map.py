@@ -10,7 +10,7 @@ from lbctl.pools import Pool
 from lbctl.usage import PoolUsage, usages
 from tests.unit.planner.values import blocks, frozen, held, pool, pools, released, service, snapshot
 
-LEGEND = "# held  ~ lingering  ! used elsewhere  . free  - never given"
+LEGEND = "# held  ~ lingering  = reserved  ! used elsewhere  . free  - never given"
 
 
 def _usage(given: Pool, look: Snapshot | None = None) -> PoolUsage:
@@ -50,7 +50,7 @@ def test_a_pool_larger_than_the_screen_is_drawn_in_blocks() -> None:
     lines = draw(_usage(pool("198.18.0.0/17"), snapshot(shown)), Family.IPV4, 80, colour=False)
     assert lines[0] == "198.18.0.0    ....####1" + "." * 55
     assert lines[1] == "198.18.8.0    " + "." * 64
-    assert lines[-1] == "each cell a /27: . free  1-9 tenths in use  # full  - never given"
+    assert lines[-1] == "each cell a /27: . free  1-9 tenths taken  # full  - never given"
     assert len(lines) == 17
 
 
@@ -58,9 +58,9 @@ def test_a_64_is_drawn_at_once() -> None:
     """It would take longer than the world stands to walk through it."""
     look = snapshot([service("web", "2001:db8::1", families=("IPv6",))])
     lines = draw(_usage(pool("2001:db8::/64"), look), Family.IPV6, 80, colour=False)
-    assert lines[0] == "2001:db8::                 1" + "." * 31
-    assert lines[1] == "2001:db8:0:0:1000::        " + "." * 32
-    assert lines[-1] == "each cell a /73: . free  1-9 tenths in use  # full  - never given"
+    assert lines[0] == "2001:db8::           1" + "." * 31
+    assert lines[1] == "2001:db8:0:0:1000::  " + "." * 32
+    assert lines[-1] == "each cell a /73: . free  1-9 tenths taken  # full  - never given"
     assert len(lines) == 17
 
 
@@ -82,7 +82,8 @@ def test_no_line_is_wider_than_the_screen() -> None:
 def test_pieces_far_apart_have_rows_of_their_own() -> None:
     """With nothing drawn for what lies between."""
     far = pool("192.0.2.0/29", "203.0.113.0/29")
-    assert draw(_usage(far), Family.IPV4, 80, colour=False) == ["192.0.2.0    ........", "203.0.113.0  ........", LEGEND]
+    lines = draw(_usage(far), Family.IPV4, 80, colour=False)
+    assert lines == ["192.0.2.0    ........", "203.0.113.0  ........", LEGEND]
 
 
 def test_a_block_that_cannot_be_read_is_in_use() -> None:

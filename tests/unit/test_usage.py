@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from lbctl.addresses import Family, family_of, from_int, parse_address
-from lbctl.allocator import Index
 from lbctl.claims import Block, BlockId
-from lbctl.decisions import Snapshot
-from lbctl.pools import Pool
-from lbctl.services import Key, parse_service
+from lbctl.decisions import Action, Snapshot
+from lbctl.planner import plan
+from lbctl.pools import Pool, PoolFile, Reservation
+from lbctl.services import Key
 from lbctl.usage import PoolUsage, State, Usage, usages
-from tests.unit.planner.values import blocks, frozen, held, pool, pools, released, service, snapshot
+from tests.unit.planner.values import Json, blocks, frozen, held, parsed, pool, pools, released, service, snapshot
 
 
 def _of(look: Snapshot, given: Pool) -> PoolUsage:
@@ -52,7 +52,7 @@ def test_each_kind_of_use_is_counted_apart_and_named() -> None:
     numbers = usage.families[Family.IPV4]
     assert (numbers.capacity, numbers.held, numbers.lingering, numbers.elsewhere, numbers.free) == (16, 1, 2, 3, 10)
     assert (numbers.parked, numbers.released, str(numbers.biggest_free)) == (1, 1, "192.0.2.7-192.0.2.15")
-    assert usage.families[Family.IPV6] == Usage(0, 0, 0, 0, 0, None)
+    assert usage.families[Family.IPV6] == Usage(0, 0, 0, 0, 0, 0, None)
 
 
 def test_a_released_address_that_another_shows_does_not_linger() -> None:
@@ -74,7 +74,7 @@ def test_a_block_that_cannot_be_read_is_in_use_as_far_as_the_pool_has_it() -> No
     (use,) = usage.uses
     assert str(use.range) == "192.0.2.56-192.0.2.63"
     assert use.words.startswith("ConfigMap lbctl-claims-192.0.2.0 cannot be read: ")
-    assert usage.families[Family.IPV4] == Usage(24, 0, 0, 0, 8, usage.families[Family.IPV4].biggest_free)
+    assert usage.families[Family.IPV4] == Usage(24, 0, 0, 0, 0, 8, usage.families[Family.IPV4].biggest_free)
     assert str(usage.families[Family.IPV4].biggest_free) == "192.0.2.64-192.0.2.79"
 
 
@@ -124,18 +124,38 @@ def test_free_is_what_the_allocator_gives() -> None:
         ]
         look = snapshot([s for s in names if choose.random() < 0.8], blocks(*claims))
         lan = pool("192.0.2.0/28", avoid_buggy_ips=choose.random() < 0.5)
-        numbers, index = _ipv4(look, lan), Index(look.services, look.blocks, look.others, pools(lan), look.now)
-        given = 0
-        while (address := index.next_free(lan, Family.IPV4, Key("d", "new"))) is not None:
-            index.take(address, parse_service(service(f"new{given}")))
-            given += 1
-        assert given == numbers.free + numbers.lingering
+        new = [service(f"new{n}") for n in range(16)]
+        kept = (Reservation(Key("d", "late"), (parse_address("192.0.2.9"),)),)
+        file = PoolFile("pools.yaml", None, (lan,), "0", kept)
+        (usage,) = usages(look, file)
+        numbers = usage.families[Family.IPV4]
+        crowded = replace(look, services={**look.services, **parsed(*new)})
+        decided = plan(crowded, file, frozenset(parsed(*new))).decisions
+        assert sum(d.action is Action.ASSIGN for d in decided) == numbers.free + numbers.lingering
+
+
+def test_what_is_reserved_is_not_free() -> None:
+    """Unless its Service holds it, or somebody else has it in spite of it."""
+    web, wild = service("web", "192.0.2.1"), service("wild", "192.0.2.2")
+    keys = {"192.0.2.1": "web", "192.0.2.2": "two", "192.0.2.3": "three", "192.0.2.4": "four"}
+    kept = tuple(Reservation(Key("d", name), (parse_address(text),)) for text, name in keys.items())
+    ledger = blocks(held("192.0.2.1", web), released("192.0.2.4", service("old"), ago=9))
+    (usage,) = usages(snapshot([web, wild], ledger), PoolFile("x", None, (pool("192.0.2.0/29"),), "0", kept))
+    assert _said(usage) == [
+        "192.0.2.1 held",
+        "192.0.2.2 elsewhere Service d/wild shows it",
+        "192.0.2.3 reserved kept for d/three",
+        "192.0.2.4 reserved kept for d/four",
+    ]
+    numbers = usage.families[Family.IPV4]
+    assert (numbers.held, numbers.lingering, numbers.reserved, numbers.elsewhere, numbers.free) == (1, 0, 2, 1, 4)
 
 
 def test_a_64_with_thousands_held_costs_no_more_than_they_do() -> None:
     """The pool is not gone through, which would never end."""
     first = int(parse_address("fd00::"))
-    services, ledger = [], {}
+    services: list[Json] = []
+    ledger: dict[BlockId, Block] = {}
     for number in range(5_000):
         address = from_int(Family.IPV6, first + 3 * number)
         services.append(service(f"s{number}", str(address), families=("IPv6",)))
