@@ -129,14 +129,16 @@ class Bucket:
     """A token bucket: `rate` a second, and `burst` at once after a silence. Time comes in."""
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
-        self._every = 1 / rate
+        self._rate = rate
         self._burst = burst
-        self._paid = now - burst * self._every  # until when all tokens are taken
+        self._tokens = float(burst)  # below zero: as many are promised
+        self._then = now
 
     def take(self, now: float) -> float:
         """Take a token; the seconds to wait until it is there."""
-        self._paid = max(self._paid, now - self._burst * self._every) + self._every
-        return max(0.0, self._paid - now)
+        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate) - 1
+        self._then = now
+        return max(0.0, -self._tokens / self._rate)
 
 
 class Events:
