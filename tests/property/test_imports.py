@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbctl.imports.gather import imported
 from lbctl.imports.reader import flattened, normalised
 from lbctl.imports.values import Found
 from lbctl.pools import PoolFile, parse_pools
+from tests.property.test_pools import examples
 
 Object = dict[str, Any]
 
@@ -68,6 +69,7 @@ CONFIGMAPS = st.dictionaries(
 )
 
 
+@settings(examples(300), suppress_health_check=[HealthCheck.too_slow])  # which a busy machine is
 @given(st.lists(_nasty(), max_size=4), CONFIGMAPS)
 def test_what_comes_of_any_input_loads(objects: list[Object], data: Object) -> None:
     """parse_pools takes it, or there is none."""
@@ -146,7 +148,7 @@ ALLOCATIONS = st.none() | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(ALLOCATIONS)
 def test_a_pool_of_metallb_is_for_the_same_services_or_for_none(allocation: Object | None) -> None:
     """For each Service and namespace; a pool that cannot be said is for nobody."""
@@ -166,7 +168,7 @@ CHOSEN = _selectors(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(CHOSEN)
 def test_a_pool_of_cilium_is_for_the_same_services_or_for_none(selector: Object) -> None:
     """The two labels that Cilium makes of a Service's namespace and name count as labels of the Service."""
