@@ -256,7 +256,11 @@ class Events:
             self._tell(f"lbctl writes no Events: {refused.message}")
 
     def _write(self, event: Event) -> None:
-        """Create it, or count up the one that is there. No request is repeated as it was."""
+        """Create it, or count up the one that is there. No request is repeated as it was.
+
+        Where another run counts it up between our look and our patch, what it says is as new as ours would be, and the
+        count stays one short rather than wrong.
+        """
         space, name = at = event.service.key.namespace, event.name
         known = self._standing.pop(at, None)
         written = (known and self._counted_up(event, known)) or self._created(event)
