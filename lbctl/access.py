@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from lbctl.addresses import Address, AddressError, parse_address
-from lbctl.apply import Cluster
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import connect
+from lbctl.rounds import Cluster
 
 REQUEST_TIMEOUT = 30.0  # seconds; kubectl has none, and then an API server that hangs is waited for without end
 LONGEST = 63  # characters of a name in `by`: a claim stays under 1 KiB (DESIGN 5)

@@ -1,22 +1,24 @@
-"""Who may have which address.
+"""Who has which address, and which are free.
 
-The Index answers three questions about one state of the cluster: who uses an address, is it free for this Service, and
-which is the next free one of a pool. It counts what the planner hands out as used at once, so one Index serves one
+The Index answers questions about one state of the cluster: who uses an address, may this Service stand on it with them,
+and which is the next free one of a pool. It counts what the planner hands out as used at once, so one Index serves one
 plan. An address in any status, in externalIPs, on a Node, or in a block that can't be read is in use, whoever put it
 there (promise 2). Pure: no clock, no randomness; `now` is seconds since the epoch by the API server's clock.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 from lbctl.addresses import Address, Family, family_of, from_int
-from lbctl.claims import BLOCK_SIZE, Block, BlockId, Claim, Holder
+from lbctl.claims import BLOCK_SIZE, MOST_HOLDERS, Block, BlockId, Claim, Holder
 from lbctl.pools import REUSE_AFTER, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
+from lbctl.sharing import Sharing, obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +30,13 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one pool has for one Service, in words."""
-
-    pool: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Use:
-    """One use of an address: by a Service (`key`) or by something else (None), in words."""
+    """One use of an address, in words: by a Service (`key`) or by something else (None). `sharing` is what the Service
+    may share it by, once for each place that says so; empty where nobody may share."""
 
     key: Key | None
     words: str
+    sharing: tuple[Sharing, ...] = ()
 
 
 class Index:
@@ -60,15 +56,24 @@ class Index:
         self._frozen = {b.id: b.complaint for b in blocks.values() if b.unreadable}
         self.claims: dict[Address, Claim] = {a: c for b in blocks.values() for a, c in b.claims.items()}
         self._uses: dict[Address, list[Use]] = {a: [Use(None, words)] for a, words in others.items()}
+        self._shared: dict[str, set[Address]] = {}
         for service in services.values():
             self._note_service(service)
+        for address, claim in self.claims.items():
+            for holder in claim.holders:
+                if holder.share is not None:
+                    self._shared.setdefault(holder.share.key, set()).add(address)
         self._streams: dict[tuple[str, Family], Iterator[Address]] = {}
         self._heads: dict[tuple[str, Family], Address | None] = {}
         self._cooling: dict[tuple[str, Family], int | None] = {}
+        self._occupied: dict[Family, list[int]] = {}
 
     def _note_service(self, service: Service) -> None:
         for address in service.status:
-            self._uses.setdefault(address, []).append(Use(service.key, f"Service {service.key} shows it"))
+            # Whoever holds no claim was put there by somebody else, who knows nothing of sharing with us.
+            ours = address in self.claims and self.claims[address].holder(service.key) is not None
+            sharing = (service.sharing,) if ours and service.sharing is not None else ()
+            self._uses.setdefault(address, []).append(Use(service.key, f"Service {service.key} shows it", sharing))
         for address in service.external_ips:
             self._uses.setdefault(address, []).append(Use(None, f"Service {service.key} has it in externalIPs"))
 
@@ -86,20 +91,50 @@ class Index:
 
     def user(self, address: Address, key: Key) -> str:
         """Who but this Service uses the address, in words; empty when nobody does."""
-        if why := self.frozen(address):
-            return why
+        return self.frozen(address) or next((use.words for use in self._used_by_others(address, key)), "")
+
+    def _used_by_others(self, address: Address, key: Key) -> Iterator[Use]:
         for use in self._uses.get(address, ()):
             if use.key != key:
-                return use.words
+                yield use
         claim = self.claims.get(address)
         for holder in claim.holders if claim else ():
             if holder.key != key and self.alive(holder):
-                return f"Service {holder.key} holds it"
-        return ""
+                now = self._services[holder.key].sharing
+                both = (holder.share, now) if holder.share is not None and now is not None else ()
+                yield Use(holder.key, f"Service {holder.key} holds it", both)
 
-    def take(self, address: Address, key: Key) -> None:
+    def conflict(self, service: Service, address: Address) -> Refusal | None:
+        """Why the Service may not stand on the address with those who use it; None when it may (see sharing)."""
+        if why := self.frozen(address):
+            return Refusal(Reason.LedgerUnreadable, f"{address} is in use: {why}")
+        sharers: set[Key] = set()
+        for use in self._used_by_others(address, service.key):
+            if service.sharing is None or use.key is None or not use.sharing:
+                return Refusal(Reason.AddressInUse, f"{address} is in use: {use.words}")
+            pool, same = self._pools.pool_of(address), use.key.namespace == service.key.namespace
+            across = pool is not None and pool.share_across_namespaces
+            for other in use.sharing:
+                if why := obstacle(service.sharing, other, same_namespace=same, across=across):
+                    words = f"{address} cannot be shared with Service {use.key}: {why}"
+                    return Refusal(Reason.SharingConflict, words)
+            sharers.add(use.key)
+        if len(sharers) >= MOST_HOLDERS:
+            return Refusal(
+                Reason.SharingConflict, f"{len(sharers)} Services share {address} already, which is the most"
+            )
+        return None
+
+    def under_key(self, sharing: Sharing, family: Family) -> list[Address]:
+        """The addresses of one family on which Services stand under this key, by number."""
+        return sorted((a for a in self._shared.get(sharing.key, ()) if family_of(a) is family), key=int)
+
+    def take(self, address: Address, service: Service) -> None:
         """Count an address as used by this Service from here on."""
-        self._uses.setdefault(address, []).append(Use(key, f"Service {key} is given it"))
+        sharing = (service.sharing,) if service.sharing is not None else ()
+        self._uses.setdefault(address, []).append(Use(service.key, f"Service {service.key} is given it", sharing))
+        if service.sharing is not None:
+            self._shared.setdefault(service.sharing.key, set()).add(address)
 
     def next_free(self, pool: Pool, family: Family, key: Key) -> Address | None:
         """The pool's next address that nobody uses: untouched ones by number, then the longest released."""
@@ -113,18 +148,30 @@ class Index:
         return head
 
     def _untouched(self, pool: Pool, family: Family) -> Iterator[Address]:
+        """The pool's addresses that bore no trace when the plan began, by number: gap by gap, for a pool may hold a
+        million that do."""
+        occupied = self._occupied_in(family)
         for low, high in pool.usable.ranges(family):
-            for number in range(low, high + 1):
-                address = from_int(family, number)
-                if address in self._uses or address in self.claims or not pool.hands_out(address):
-                    continue
-                yield address
+            at = bisect_left(occupied, low)
+            while low <= high:
+                end = min(high, occupied[at] - 1) if at < len(occupied) else high
+                for number in range(low, end + 1):
+                    address = from_int(family, number)
+                    if pool.hands_out(address) and self._pools.reserved_for(address) is None:
+                        yield address
+                low, at = end + 2, at + 1
+
+    def _occupied_in(self, family: Family) -> list[int]:
+        if family not in self._occupied:
+            traced = self._uses.keys() | self.claims.keys()
+            self._occupied[family] = sorted(int(a) for a in traced if family_of(a) is family)
+        return self._occupied[family]
 
     def _lingering(self, pool: Pool, family: Family) -> Iterator[Address]:
         ready = [
             (claim.released or 0, int(a), a)
             for a, claim in self.claims.items()
-            if not claim.holders and family_of(a) is family and pool.offers(a)
+            if not claim.holders and family_of(a) is family and pool.offers(a) and not self._pools.reserved_for(a)
         ]
         return (a for when, _, a in sorted(ready) if when + pool.reuse_after.total_seconds() <= self._now)
 
@@ -139,7 +186,8 @@ class Index:
             waits = [
                 claim.released + int(pool.reuse_after.total_seconds()) - self._now
                 for a, claim in self.claims.items()
-                if not claim.holders and claim.released is not None and family_of(a) is family and pool.offers(a)
+                if not claim.holders and claim.released is not None and family_of(a) is family
+                if pool.offers(a) and not self._pools.reserved_for(a)
             ]
             self._cooling[at] = min((wait for wait in waits if wait > 0), default=None)
         return self._cooling[at]
@@ -150,89 +198,7 @@ class Index:
         wait = (pool.reuse_after if pool else REUSE_AFTER).total_seconds()
         return claim.released is not None and self._now < claim.released + wait
 
-    def check_request(self, service: Service, address: Address) -> Pool | Refusal:
-        """The pool an asked-for address comes from, or why the Service can't have it."""
-        ask, pool = service.ask, self._pools.pool_of(address)
-        family = family_of(address)
-        if family not in ask.families:
-            wants = " and ".join(ask.families)
-            return Refusal(Reason.FamilyMismatch, f"{address} is {family}; the Service is {wants}")
-        if pool is None:
-            return Refusal(Reason.AddressOutsidePools, f"{address} is in no pool")
-        if not pool.offers(address):
-            return Refusal(Reason.AddressExcluded, f"pool {pool.name} excludes {address}")
-        if ask.pool is not None and ask.pool != pool.name:
-            words = f"{address} is in pool {pool.name}, and the Service names pool {ask.pool}"
-            return Refusal(Reason.RequestConflict, words)
-        if user := self.user(address, service.key):
-            reason = Reason.LedgerUnreadable if self.frozen(address) else Reason.AddressInUse
-            return Refusal(reason, f"{address} is in use: {user}")
-        return pool
-
-    def choose(
-        self, service: Service, families: tuple[Family, ...]
-    ) -> tuple[dict[Family, tuple[Address, Pool]], Refusal | None]:
-        """A free address for each of the families, from one pool if one has all, else from several.
-
-        Returns what could be had, and why the rest could not.
-        """
-        pools = self._candidates(service)
-        if isinstance(pools, Refusal):
-            return {}, pools
-        split: dict[Family, tuple[Address, Pool]] = {}
-        for pool in pools:
-            here = {f: (a, pool) for f in families if (a := self.next_free(pool, f, service.key)) is not None}
-            if len(here) == len(families):
-                return here, None
-            split = {**here, **split}
-        missing = [f for f in families if f not in split]
-        if not missing:
-            return split, None
-        return split, self._lack(pools, missing[0])
-
-    def verdicts(self, service: Service) -> tuple[Verdict, ...]:
-        """What each pool, in the order they are asked, has for this Service."""
-        return tuple(Verdict(pool.name, self._verdict(pool, service)) for pool in self._pools.by_priority())
-
-    def _verdict(self, pool: Pool, service: Service) -> str:
-        if asked := [a for a in service.ask.addresses if a in pool.addresses]:
-            found = [(a, self.check_request(service, a)) for a in asked]
-            return "; ".join(f"{a} is free" if isinstance(r, Pool) else r.message for a, r in found)
-        if service.ask.addresses:
-            return "does not hold the address asked for"
-        return self._passed_over(pool, service) or "; ".join(self._room(pool, f, service) for f in service.ask.families)
-
-    def _room(self, pool: Pool, family: Family, service: Service) -> str:
-        if (free := self.next_free(pool, family, service.key)) is not None:
-            return f"{free} is free"
-        return self._lack((pool,), family).message
-
-    def _passed_over(self, pool: Pool, service: Service) -> str:
-        """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
-        if service.ask.pool is not None:
-            return "" if service.ask.pool == pool.name else f"the Service names pool {service.ask.pool}"
-        return "" if pool.auto_assign else "gives addresses only to Services that ask for them (autoAssign: false)"
-
-    def _candidates(self, service: Service) -> tuple[Pool, ...] | Refusal:
-        name = service.ask.pool
-        if name is not None and self._pools.pool(name) is None:
-            return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self._pools.path}")
-        pools = tuple(p for p in self._pools.by_priority() if not self._passed_over(p, service))
-        return pools or Refusal(Reason.NoMatchingPool, "every pool has autoAssign: false")
-
-    def _lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
-        names = ", ".join(p.name for p in pools)
-        having = [p for p in pools if p.count(family)]
-        if not having:
-            return Refusal(Reason.FamilyUnavailable, f"no {family} addresses in {names}")
-        words = f"no {family} address is free in {names}"
-        if frozen := self._frozen_in(having, family):
-            return Refusal(Reason.LedgerUnreadable, f"{words}: {'; '.join(frozen)}")
-        if (seconds := self.next_cooled(having, family)) is not None:
-            words += f"; the next released one is free in {seconds} s"
-        return Refusal(Reason.PoolExhausted, words)
-
-    def _frozen_in(self, pools: Iterable[Pool], family: Family) -> list[str]:
+    def frozen_in(self, pools: Iterable[Pool], family: Family) -> list[str]:
         """The complaints of blocks that cannot be read and hold addresses of these pools."""
         ranges = [span for pool in pools for span in pool.usable.ranges(family)] if self._frozen else []
         return [

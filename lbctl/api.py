@@ -18,8 +18,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lbctl import access, planner, pools
-from lbctl import apply as _apply
+from lbctl import access, planner, pools, rounds
 from lbctl.addresses import Address, AddressError, Family
 from lbctl.claims import Claim
 from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
@@ -64,7 +63,7 @@ class Cluster:
 
     __slots__ = ("_inner",)
 
-    def __init__(self, inner: _apply.Cluster) -> None:
+    def __init__(self, inner: rounds.Cluster) -> None:
         self._inner = inner
 
     @property
@@ -76,7 +75,7 @@ class Cluster:
         """Look at the whole cluster: `services` by Key, `claims` by address, and `now`, the API server's time in
         seconds since the epoch.
 
-        Three requests, each answered within 30 s or not at all; nothing is written. Raises ClusterError when the
+        Four requests, each answered within 30 s or not at all; nothing is written. Raises ClusterError when the
         cluster is out of reach or forbids it.
         """
         return self._inner.snapshot()
@@ -98,7 +97,9 @@ def connect(kubeconfig: str | os.PathLike[str] | None = None, context: str | Non
     cannot be used. The claims will name the script as their writer.
     """
     command = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
-    return Cluster(access.reach(None if kubeconfig is None else os.fspath(kubeconfig), context, command))
+    inner = access.reach(None if kubeconfig is None else os.fspath(kubeconfig), context, command)
+    inner.with_namespaces = True  # because the pool file, which may have a namespaceSelector, is not known yet
+    return Cluster(inner)
 
 
 def plan(
@@ -108,6 +109,7 @@ def plan(
     *,
     pool: str | None = None,
     addresses: Iterable[str | Address] = (),
+    reassign: bool = False,
 ) -> Plan:
     """Decide what each selected Service gets; asks and changes nothing. `decisions` are in the snapshot's order.
 
@@ -116,7 +118,8 @@ def plan(
     gets an address again only so. A name that is not in the snapshot has no Decision.
 
     `pool` and `addresses` (at most one a family) are what `--pool` and `--ip` are: asked for once, for each selected
-    Service, beside what it asks for itself.
+    Service, beside what it asks for itself. `reassign` is `--reassign`: those whose address the pool file would not
+    give them now are moved.
 
     Raises ValueError for a name that is not "namespace/name", AddressError (a ValueError) for what is no address, and
     TypeError when `select` is one string. A Service that cannot have what it asks for is no error: its Decision says
@@ -124,7 +127,8 @@ def plan(
     """
     asked = parse_addresses(",".join(map(str, wanted))) if (wanted := list(addresses)) else ()
     wish = Wish(asked, pool) if asked or pool else None
-    return planner.plan(snapshot, pools, _selected(snapshot, select), named=_by_name(select), wish=wish)
+    chosen, named = _selected(snapshot, select), _by_name(select)
+    return planner.plan(snapshot, pools, chosen, named=named, wish=wish, reassign=reassign)
 
 
 def apply(cluster: Cluster, plan: Plan) -> tuple[Decision, ...]:
@@ -139,7 +143,7 @@ def apply(cluster: Cluster, plan: Plan) -> tuple[Decision, ...]:
     """
     inner = cluster._inner
     # The claims say by which pool file, as those of the command line do; a Cluster may be used with several.
-    done = _apply.carry_out(replace(inner, by=f"{inner.by} {plan.digest}".rstrip()), plan)
+    done = rounds.carry_out(replace(inner, by=f"{inner.by} {plan.digest}".rstrip()), plan)
     return tuple(done.outcome(decision) for decision in plan.decisions)
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from lbctl.addresses import Address, AddressError, Family, family_of, from_int, parse_address
 from lbctl.services import Key
+from lbctl.sharing import Sharing
 
 NAMESPACE = "lbctl-system"
 SELECTOR = "app.kubernetes.io/managed-by=lbctl,lbctl/ledger"
@@ -28,7 +29,8 @@ MOST_PARKS = 4  # remembered of those released before the last: a claim stays un
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A Service that holds an address. `rv` is the resourceVersion its PATCH carries, `attempt` names the writer's
-    try, `at` (seconds since the epoch, by the API server's clock) when this entry was written, `ask` a digest."""
+    try, `at` (seconds since the epoch, by the API server's clock) when this entry was written, `ask` a digest, `share`
+    by what it may share the address (None: with nobody)."""
 
     key: Key
     uid: str
@@ -37,10 +39,11 @@ class Holder:
     at: int
     ask: str
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    share: Sharing | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The holder as it stands in the ledger."""
-        named = {
+        named: dict[str, Any] = {
             "svc": str(self.key),
             "uid": self.uid,
             "rv": self.rv,
@@ -48,6 +51,8 @@ class Holder:
             "at": self.at,
             "ask": self.ask,
         }
+        if self.share is not None:
+            named["share"] = self.share.to_json()
         return {**self.extra, **named}
 
     @classmethod
@@ -56,7 +61,8 @@ class Holder:
         rest = dict(item)
         key = _key(rest.pop("svc"))
         uid, rv, attempt, ask = (_text(rest.pop(name)) for name in ("uid", "rv", "attempt", "ask"))
-        return cls(key, uid, rv, attempt, int(rest.pop("at")), ask, rest)
+        at, share = int(rest.pop("at")), rest.pop("share", None)
+        return cls(key, uid, rv, attempt, at, ask, rest, None if share is None else Sharing.from_json(share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,15 @@ class Claim:
 
     def let_go(self, holder: Holder, *, now: int, by: str, parked: bool = False) -> Claim:
         """The claim without that holder; the last one's name stays behind (it gets the address back within keepFor)."""
-        rest = tuple(h for h in self.holders if h.key != holder.key)
+        rest, last = tuple(h for h in self.holders if h.key != holder.key), Last(holder.key, holder.uid, holder.ask)
         if rest:
-            return replace(self, holders=rest, by=by)
-        return replace(
-            self, holders=(), by=by, last=Last(holder.key, holder.uid, holder.ask), released=now, parked=parked
-        )
+            parks = (*self.parks, last)[-MOST_PARKS:] if parked else self.parks
+            return replace(self, holders=rest, by=by, parks=parks)
+        return replace(self, holders=(), by=by, last=last, released=now, parked=parked)
+
+    def joined(self, holder: Holder) -> Claim:
+        """The claim with that holder, in the place of one of the same name."""
+        return replace(self, holders=(*(h for h in self.holders if h.key != holder.key), holder))
 
     def to_json(self) -> dict[str, Any]:
         """The claim as it stands in the ledger."""

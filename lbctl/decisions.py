@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lbctl.addresses import Address
-from lbctl.allocator import Verdict
+from lbctl.chooser import Verdict
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
@@ -33,7 +33,8 @@ class Snapshot:
     """The cluster as one look saw it: the claims read first, then the Services (rules 1 and 3 rest on that order).
 
     `others` are addresses in use by Nodes and the API server, in words; `now` is the API server's time in seconds since
-    the epoch; `attempt` names this look, `mine` the attempts of the same process, whose claims need not be waited for.
+    the epoch; `attempt` names this look, `mine` the attempts of the same process, whose claims need not be waited for;
+    `namespaces` are labels by a namespace's name, where they were asked for.
     """
 
     services: Mapping[Key, Service]
@@ -42,6 +43,7 @@ class Snapshot:
     now: int
     attempt: str
     mine: frozenset[str] = frozenset()
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -96,13 +98,15 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The Decisions in the order the Services were listed; holders whose Service is gone (`orphans`); released claims
-    that nobody will get back (`expired`), which go with their block's next write; the `digest` of the pool file."""
+    that nobody will get back (`expired`), which go with their block's next write; the `digest` of the pool file; who
+    wrote claims with another pool file within the last hour (`other_files`: user, command and digest)."""
 
     snapshot: Snapshot = field(repr=False)
     decisions: tuple[Decision, ...]
     orphans: tuple[tuple[Claim, Holder], ...] = ()
     expired: frozenset[Address] = frozenset()
     digest: str = ""
+    other_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,21 @@ that apply needs and everything that a person is told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from lbctl.addresses import Address, Family, family_of
+from lbctl.addresses import Address, family_of
 from lbctl.allocator import Index, Refusal
+from lbctl.chooser import Chooser, kept_for_its_name
 from lbctl.claims import MOST_PARKS, Block, BlockId, Claim, Holder, Last
 from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
-from lbctl.pools import KEEP_FOR, Pool, PoolFile
+from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service, out_of_scope
 
+DIGEST = re.compile("[0-9a-f]{8}")  # of a pool file, the last word of a claim's `by`
+HOUR = 3600  # seconds for which a claim written with another pool file is told of
 YOUNG = 5  # seconds a claim without an address is left to the run that wrote it (DESIGN 5, Recovery)
 
 
@@ -28,14 +32,17 @@ def plan(
     *,
     named: bool | None = None,
     wish: Wish | None = None,
+    reassign: bool = False,
     traced: Key | None = None,
 ) -> Plan:
     """Decide for the selected Services (None: every one in scope); all Services are looked at.
 
     `named`: the Services were named by a person, which gives a released one an address again (default: when selected).
-    `wish` is for each of the selected. The Decision for `traced` carries the verdicts of the pools in its turn.
+    `wish` is for each of the selected. `reassign` moves those whose address the pool file would not give them now. The
+    Decision for `traced` carries the verdicts of the pools in its turn.
     """
-    planner = _Planner(snapshot, pools, named=selected is not None if named is None else named)
+    by_name = selected is not None if named is None else named
+    planner = _Planner(snapshot, pools, named=by_name, reassign=reassign)
     chosen = [s for s in snapshot.services.values() if selected is None or s.key in selected]
     if wish is not None:
         chosen = [replace(s, ask=s.ask.with_wish(wish.addresses, wish.pool)) for s in chosen]
@@ -46,14 +53,37 @@ def plan(
             decided[service.key] = settled
         else:
             todo.append(service)
-    # What is held stays; then requests, then the rest; each by age, then name: so that the outcome is the same for
-    # every process that looks at the same cluster.
-    for service in sorted(todo, key=lambda s: (not s.ask.addresses, s.created, s.key)):
+    # What is held stays; then requests, reservations, the rest; each by age, then name: so that the outcome is the same
+    # for every process that looks at the same cluster.
+    for service in sorted(todo, key=lambda s: (_turn(s, pools), s.created, s.key)):
         # Asked before it is decided, for afterwards its own address is no longer free.
-        trace = planner.index.verdicts(service) if service.key == traced else ()
+        trace = planner.chooser.verdicts(service) if service.key == traced else ()
         decision = planner.allocate(service)
         decided[service.key] = replace(decision, trace=trace) if trace else decision
-    return Plan(snapshot, tuple(decided[s.key] for s in chosen), planner.orphans(), planner.expired(), pools.digest)
+    return Plan(
+        snapshot,
+        tuple(decided[s.key] for s in chosen),
+        planner.orphans(),
+        planner.expired(),
+        pools.digest,
+        _other_files(snapshot, pools.digest),
+    )
+
+
+def _turn(service: Service, pools: PoolFile) -> int:
+    """Whose turn comes first: who asks for an address, who has one reserved, everybody else."""
+    return 0 if service.ask.addresses else 1 if pools.reservation(service.key) else 2
+
+
+def _other_files(snapshot: Snapshot, digest: str) -> tuple[str, ...]:
+    """Who has written claims with another pool file than that of this digest within the last hour."""
+    found = set()
+    for claim in snapshot.claims:
+        when = max((h.at for h in claim.holders), default=claim.released or 0)
+        _, _, file = claim.by.rpartition(" ")
+        if digest and DIGEST.fullmatch(file) and file != digest and snapshot.now - when < HOUR:
+            found.add(claim.by)
+    return tuple(sorted(found))
 
 
 def plan_release(snapshot: Snapshot, selected: frozenset[Key], *, at_once: bool) -> Plan:
@@ -138,11 +168,13 @@ def droppable(holder: Holder, address: Address, service: Service) -> bool:
 class _Planner:
     """One plan in the making."""
 
-    def __init__(self, snapshot: Snapshot, pools: PoolFile, *, named: bool) -> None:
+    def __init__(self, snapshot: Snapshot, pools: PoolFile, *, named: bool, reassign: bool) -> None:
         self.snapshot = snapshot
         self.pools = pools
         self.named = named
+        self.reassign = reassign
         self.index = Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
+        self.chooser = Chooser(self.index, pools, snapshot.namespaces, self._before)
         self._held = _by_key(snapshot.blocks)
         self._last: dict[Key, list[Claim]] = {}
         self._parked: set[Key] = set()
@@ -172,6 +204,16 @@ class _Planner:
         gone = (c for claims in self._last.values() for c in claims if not self._kept(c) and not self.index.cooling(c))
         return frozenset(c.address for c in gone if not any(standing(self.snapshot, p) for p in c.all_parked))
 
+    def _before(self, service: Service) -> Iterable[Claim]:
+        """What a Service of this name had: of an older uid, then what was released within keepFor, the last one first,
+        for that is where its clients still look."""
+        kept = [c for c in self._last.get(service.key, ()) if self._kept(c)]
+        older = [c for c, h in self._held.get(service.key, ()) if h.uid != service.uid]
+        return older + sorted(kept, key=lambda c: c.released or 0, reverse=True)
+
+    def _kept(self, claim: Claim) -> bool:
+        return kept_for_its_name(claim, self.pools, self.snapshot.now)
+
     def held(self, service: Service) -> list[tuple[Claim, Holder]]:
         """The claims in which this very Service (name and uid) is a holder."""
         return [(c, h) for c, h in self._held.get(service.key, ()) if h.uid == service.uid]
@@ -185,6 +227,7 @@ class _Planner:
             return unreadable
         if strange := _strange(service, [c.address for c, _ in held]):
             words = f"its status shows {', '.join(strange)}, which lbctl holds no claim for"
+            words += f": {service.rival} wrote it" if service.rival else ""
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
         if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
@@ -200,7 +243,9 @@ class _Planner:
         """Keep when the status shows all that is asked and the claims were written for this ask."""
         shown = {c.address for c, _ in held if c.address in service.status}
         complete = len(shown) == len(held) and {family_of(a) for a in shown} == set(service.ask.families)
-        if not held or not complete or not self._same_ask(held, service) or not self._as_wished(held, service):
+        if not held or not complete or not self._as_written(held, service) or not self._as_wished(held, service):
+            return None
+        if self.reassign and any(self.chooser.outgrown(service, a) for a in shown):
             return None
         if outside := [str(a) for a in service.status if self.pools.pool_of(a) is None]:
             words = f"{', '.join(outside)} is in no pool; the Service keeps it"
@@ -218,90 +263,24 @@ class _Planner:
     def _same_ask(self, held: list[tuple[Claim, Holder]], service: Service) -> bool:
         return all(h.ask == service.ask.digest for _, h in held)
 
+    def _as_written(self, held: list[tuple[Claim, Holder]], service: Service) -> bool:
+        """Whether the claims say of the Service what is so: what it asks, and what it may share by."""
+        return self._same_ask(held, service) and all(h.share == service.sharing for _, h in held)
+
     def allocate(self, service: Service) -> Decision:
         """Choose addresses for a Service that lacks some, or whose ask has changed; never drops one in order to try."""
         held = self.held(service)
-        got = self._wanted(service, {c.address: c for c, _ in held})
+        claims, same = {c.address: c for c, _ in held}, self._same_ask(held, service)
+        got = self.chooser.wanted(service, claims, same_ask=same, reassign=self.reassign)
         if isinstance(got, Refusal):
             # A claim that an earlier ask left unpublished goes; what the status shows stays.
             unshown = tuple(c.address for c, _ in held if c.address not in service.status)
             return Decision(service, Action.REFUSE, got.reason, got.message, service.status, drops=unshown)
         for address in got:
-            self.index.take(address, service.key)
+            self.index.take(address, service)
         order = {family: n for n, family in enumerate(service.ask.families)}
         addresses = tuple(sorted(got, key=lambda a: order[family_of(a)]))
         drops = tuple(c.address for c, _ in held if c.address not in got)
-        if addresses == service.status and not drops and self._same_ask(held, service):
+        if addresses == service.status and not drops and self._as_written(held, service):
             return Decision(service, Action.KEEP, Reason.Assigned, addresses=addresses)
         return Decision(service, Action.ASSIGN, Reason.Assigned, addresses=addresses, claims=got, drops=drops)
-
-    def _wanted(self, service: Service, held: Mapping[Address, Claim]) -> dict[Address, str] | Refusal:
-        if service.ask.error:
-            return Refusal(Reason.InvalidRequest, service.ask.error)
-        if service.ask.conflict:
-            return Refusal(Reason.RequestConflict, service.ask.conflict)
-        if not self.pools.pools:
-            words = f"{self.pools.path} has no pools" if self.pools.path else "no pool file was found"
-            return Refusal(Reason.NoPools, words)
-        return self._requested(service) if service.ask.addresses else self._unasked(service, held)
-
-    def _requested(self, service: Service) -> dict[Address, str] | Refusal:
-        got: dict[Address, str] = {}
-        for address in service.ask.addresses:
-            pool = self.index.check_request(service, address)
-            if isinstance(pool, Refusal):
-                return pool
-            got[address] = pool.name
-        if service.ask.require_all and len(got) < len(service.ask.families):
-            wants = " and ".join(service.ask.families)
-            return Refusal(Reason.FamilyMismatch, f"{service.ask.source} has one address; the Service needs {wants}")
-        return got
-
-    def _unasked(self, service: Service, held: Mapping[Address, Claim]) -> dict[Address, str] | Refusal:
-        """Held addresses that still suit, those that a Service of this name had before, then free ones."""
-        got: dict[Address, str] = {}
-        for address in sorted(held, key=lambda a: (a not in service.status, int(a))):
-            if self._lacks(got, address) and self._suits(service, address):
-                got[address] = held[address].pool
-        self._take_back(service, got)
-        missing = tuple(f for f in service.ask.families if f not in {family_of(a) for a in got})
-        if missing:
-            found, refusal = self.index.choose(service, missing)
-            if refusal is not None and not self._enough(service, got, found):
-                return refusal
-            got.update({address: pool.name for address, pool in found.values()})
-        return got
-
-    def _lacks(self, got: Mapping[Address, str], address: Address) -> bool:
-        return family_of(address) not in {family_of(a) for a in got}
-
-    def _enough(
-        self, service: Service, got: Mapping[Address, str], found: Mapping[Family, tuple[Address, Pool]]
-    ) -> bool:
-        """PreferDualStack makes do with the first family."""
-        families = {family_of(a) for a in got} | set(found)
-        return not service.ask.require_all and service.ask.families[0] in families
-
-    def _suits(self, service: Service, address: Address) -> bool:
-        pool = self.pools.pool_of(address)
-        right_pool = service.ask.pool is None or (pool is not None and pool.name == service.ask.pool)
-        return right_pool and family_of(address) in service.ask.families and not self.index.user(address, service.key)
-
-    def _take_back(self, service: Service, got: dict[Address, str]) -> None:
-        """Addresses that this namespace/name had before: of an older uid, or released within keepFor."""
-        before = [c for c, h in self._held.get(service.key, ()) if h.uid != service.uid]
-        # Of several that it had, the one it had last: that is where its clients still look.
-        kept = [c for c in self._last.get(service.key, ()) if self._kept(c)]
-        before += sorted(kept, key=lambda c: c.released or 0, reverse=True)
-        for claim in before:
-            pool = self.pools.pool_of(claim.address)
-            if pool is None or not pool.offers(claim.address):
-                continue
-            if self._lacks(got, claim.address) and self._suits(service, claim.address):
-                got[claim.address] = pool.name
-
-    def _kept(self, claim: Claim) -> bool:
-        if claim.released is None:
-            return False
-        pool = self.pools.pool_of(claim.address)  # none of ours: another pool file may hold the address
-        return self.snapshot.now - claim.released < (pool.keep_for if pool else KEEP_FOR).total_seconds()

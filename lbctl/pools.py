@@ -151,6 +151,11 @@ class PoolFile:
         object.__setattr__(self, "_reserved", {a: key for key, addresses in self.reservations for a in addresses})
         object.__setattr__(self, "_reservations", dict(self.reservations))
 
+    @property
+    def asks_for_namespaces(self) -> bool:
+        """Whether a pool's rules need the labels of namespaces."""
+        return any(pool.namespace_selector is not None for pool in self.pools)
+
     def pool(self, name: str) -> Pool | None:
         """The pool of that name."""
         return self._by_name.get(name)

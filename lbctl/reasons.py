@@ -32,15 +32,33 @@ class Reason(Enum):
     FamilyUnavailable = ("no pool has addresses of its IP family", "add a range of that family to a pool")
     AddressOutsidePools = ("the address is in no pool", "add the address to a pool, or ask for one inside a pool")
     AddressExcluded = ("its pool excludes the address", "take it out of exclude, or ask for another")
+    AddressReserved = (
+        "the pool file keeps the address for another Service",
+        "ask for another address, or change reservations in the pool file",
+    )
     AddressInUse = ("the address is in use", "ask for another address, or release the one who holds it")
+    SharingConflict = (
+        "it cannot share the address with the Services on it",
+        "ask for another address, or give them equal keys, other ports and one externalTrafficPolicy",
+    )
+    TooManyPorts = (
+        "it shares an address and has more ranges of ports than a claim holds (64)",
+        "split the Service, or take its sharing key away",
+    )
     NoPools = ("there are no pools", "lbctl pools init writes a pool file to start from")
     PoolNotFound = ("the pool it names does not exist", "lbctl pools list shows the pools there are")
-    NoMatchingPool = ("no pool gives addresses unasked", "name a pool or an address, or set autoAssign: true on a pool")
+    PoolNotAllowed = ("the pool is not for this Service", "name another pool, or change whom the pool is for")
+    PoolDisabled = ("the pool is disabled", "name another pool, or remove disabled from the pool file")
+    NoMatchingPool = (
+        "no pool is for this Service",
+        "name a pool or an address, or change autoAssign, namespaces or selectors of a pool",
+    )
     PoolExhausted = ("no address is free", "widen a pool, or release what is no longer needed")
     PoolFilesDiffer = ("two pool files were used within an hour", "use one pool file everywhere")
     BeingAssigned = ("another lbctl is assigning it right now", "wait a few seconds and look again")
     Released = ("its address was released by hand", "lbctl assign NAMESPACE/NAME gives it an address again")
     NotOurs = ("lbctl holds no claim for its address", "whoever wrote the address must clear it")
+    DhcpNotSupported = ("lbctl asks no DHCP server for addresses", "ask for an address of a pool, or for none")
     LedgerUnreadable = (
         "a block of claims cannot be read, so all its addresses count as in use",
         "look at the ConfigMap in lbctl-system that the message names, or upgrade lbctl",

@@ -7,8 +7,6 @@ asks for is a fact, what it gets is the planner's business.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from lbctl.addresses import Address, AddressError, Family, family_of, parse_addr
 from lbctl.keys import Key as Key
 from lbctl.reasons import Reason
 from lbctl.rivals import rival_of
+from lbctl.sharing import Sharing, digest, spans
 
 CONDITION = "lbctl/AddressAssigned"
 
@@ -29,6 +28,12 @@ ADDRESSES_COMPAT = (
     "lbipam.cilium.io/ips",
     "purelb.io/addresses",
 )
+SHARE = (
+    "lbctl/share",
+    "metallb.io/allow-shared-ip",
+    "metallb.universe.tf/allow-shared-ip",
+    "lbipam.cilium.io/sharing-key",
+)
 POOL = (
     "lbctl/pool",
     "metallb.io/address-pool",
@@ -39,7 +44,8 @@ POOL = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a Service asks for: addresses, a pool, families; `source` and `pool_source` say where.
+    """What a Service asks for: addresses, a pool, families, and with whom to `share`; `source` and `pool_source` say
+    where.
 
     `error` says why the request cannot be read, `conflict` what in it excludes what. `wished` is the digest of the
     Service's own ask when a person asks for more by flag.
@@ -49,6 +55,7 @@ class Ask:
     pool: str | None = None
     families: tuple[Family, ...] = (Family.IPV4,)
     require_all: bool = True
+    share: str = ""
     error: str = ""
     source: str = ""
     pool_source: str = ""
@@ -58,8 +65,10 @@ class Ask:
     @property
     def digest(self) -> str:
         """Eight hex digits that change when the Service's own ask does; kept in the claim (DESIGN: changes)."""
-        text = json.dumps([[str(a) for a in self.addresses], self.pool, list(self.families), self.require_all])
-        return self.wished or hashlib.sha256(text.encode()).hexdigest()[:8]
+        if self.wished:
+            return self.wished
+        facts = [[str(a) for a in self.addresses], self.pool, list(self.families), self.require_all]
+        return digest([*facts, self.share] if self.share else facts)
 
     def with_wish(self, addresses: tuple[Address, ...], pool: str | None) -> Ask:
         """The ask with what a person wants by flag for once; it may add to the Service's own, never gainsay it.
@@ -87,6 +96,8 @@ class Ask:
         words = [f"{_comma(self.addresses)} ({self.source})"] if self.addresses else [f"any address, {families}"]
         if self.pool:
             words.append(f"of pool {self.pool} ({self.pool_source})")
+        if self.share:
+            words.append(f"shared under the key {self.share}")
         return self.error or " ".join(words)
 
 
@@ -109,7 +120,8 @@ class Port(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One Service as one read of the API showed it; `rival` is another controller whose marks it bears."""
+    """One Service as one read of the API showed it; `rival` is another controller whose marks it bears, `sharing` what
+    it may share an address by, None when it has no key."""
 
     key: Key
     uid: str
@@ -127,6 +139,8 @@ class Service:
     ports: tuple[Port, ...] = ()
     cluster_ip: str = ""
     rival: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sharing: Sharing | None = None
 
     @property
     def pending(self) -> bool:
@@ -140,6 +154,8 @@ def parse_service(item: Mapping[str, Any]) -> Service:
     status = item.get("status") or {}
     notes = meta.get("annotations") or {}
     ours, foreign = _ingress((status.get("loadBalancer") or {}).get("ingress") or ())
+    ports = tuple(_port(p) for p in spec.get("ports") or ())
+    ask = _ask(spec, notes)
     return Service(
         key=Key(meta["namespace"], meta["name"]),
         uid=meta["uid"],
@@ -149,14 +165,26 @@ def parse_service(item: Mapping[str, Any]) -> Service:
         class_name=spec.get("loadBalancerClass"),
         deleting=bool(meta.get("deletionTimestamp")),
         ignored=any(notes.get(note) == "true" for note in IGNORE),
-        ask=_ask(spec, notes),
+        ask=ask,
         status=ours,
         foreign_status=foreign,
         condition=next((c for c in status.get("conditions") or () if c.get("type") == CONDITION), None),
         external_ips=tuple(_parsed(spec.get("externalIPs") or ())),
-        ports=tuple(_port(p) for p in spec.get("ports") or ()),
+        ports=ports,
         cluster_ip=spec.get("clusterIP") or "",
         rival=rival_of(item),
+        labels=meta.get("labels") or {},
+        sharing=_sharing(ask.share, spec, ports) if ask.share else None,
+    )
+
+
+def _sharing(key: str, spec: Mapping[str, Any], ports: Iterable[Port]) -> Sharing:
+    selector = spec.get("selector") or {}
+    return Sharing(
+        key=digest(key),
+        local=spec.get("externalTrafficPolicy") == "Local",
+        selector=digest(selector) if selector else "",
+        ports=spans((port.protocol, port.number) for port in ports),
     )
 
 
@@ -197,7 +225,8 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
         except AddressError as bad:
             error = f"{source} is {text!r}: {bad}"
     pool, pool_source = (notes[pool_note], f"annotation {pool_note}") if pool_note else (None, "")
-    return Ask(addresses, pool, families, policy != "PreferDualStack", error, source, pool_source)
+    share = next((notes[note] for note in SHARE if notes.get(note)), "")
+    return Ask(addresses, pool, families, policy != "PreferDualStack", share, error, source, pool_source)
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:

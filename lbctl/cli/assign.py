@@ -13,9 +13,9 @@ from lbctl.cli.where import Where, seconds, with_where
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from lbctl.apply import Cluster
     from lbctl.cli.output import Talk
     from lbctl.decisions import Decision, Plan, Snapshot, Wish
+    from lbctl.rounds import Cluster
     from lbctl.services import Key
 
 
@@ -46,6 +46,9 @@ def assign(
             help="how long to wait for another run that is assigning the same Service",
         ),
     ] = "60s",  # type: ignore[assignment] # because typer gives the default to the parser
+    reassign: Annotated[
+        bool, typer.Option("--reassign", help="move those whose address the pool file would not give them now")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     pools: options.Pools = None,
     output: Annotated[Optional[Outcome], typer.Option("--output", "-o", help="instead of lines")] = None,  # noqa: UP045 because typer reads it
@@ -58,7 +61,7 @@ def assign(
     wish = _usage(services or [], address, pool, everything=everything, selector=selector, asks=asks)
     from lbctl.apply import assign as run
     from lbctl.cli.progress import Progress
-    from lbctl.cli.report import report
+    from lbctl.cli.report import report, warn_of_files
     from lbctl.planner import plan
 
     pool_file = options.open_pools(pools)
@@ -66,15 +69,18 @@ def assign(
     named = where.keys(services, cluster) if services else None
     look = cluster.snapshot()
     chosen = named if named is not None else where.narrowed(look, selector, cluster)
-    first = plan(look, pool_file, chosen, named=named is not None, wish=wish)
+    first = plan(look, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign)
     talk = where.talk()
     _warn_of_rivals(look, first, talk)
+    warn_of_files(first, talk)
     if dry_run is not None:
         raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
     if asks and not _agreed(first, talk):
         raise typer.Exit(0)
     with Progress(first, cluster, talk, named) as progress:
-        results = run(cluster, pool_file, chosen, named=named is not None, wish=wish, first=first, wait=wait)
+        results = run(
+            cluster, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign, first=first, wait=wait
+        )
         progress.finished()
     code = report(named, results, talk, output)
     _hint_at_the_lan(results, talk)
@@ -114,7 +120,7 @@ def _dry(cluster: Cluster, first: Plan, mode: options.DryRun) -> dict[Key, Decis
     """The Decisions of a dry run; on the server's side carried out there, without effect."""
     results = {d.service.key: d for d in first.decisions}
     if mode is options.DryRun.SERVER:
-        from lbctl.apply import carry_out
+        from lbctl.rounds import carry_out
 
         carry_out(cluster, first)
     return results

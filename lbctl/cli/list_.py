@@ -30,6 +30,7 @@ def list_(
     Works without a pool file.
     """
     from lbctl.cli.documents import listing, service_item
+    from lbctl.cli.report import warn_of_files
     from lbctl.cli.rows import rows_of
     from lbctl.planner import plan
 
@@ -38,7 +39,9 @@ def list_(
     look = cluster.snapshot()
     keys = where.narrowed(look, selector, cluster)
     # All are planned, whatever is shown: who comes first is part of why another gets nothing.
-    rows = [r for r in rows_of(plan(look, pool_file)) if r.decision.service.is_load_balancer]
+    planned = plan(look, pool_file)
+    warn_of_files(planned, where.talk())
+    rows = [r for r in rows_of(planned) if r.decision.service.is_load_balancer]
     rows = [r for r in rows if (keys is None or r.decision.service.key in keys) and (everything or r.lacking)]
     if output in (Format.JSON, Format.YAML):
         document(listing("ServiceList", map(service_item, rows)), output)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lbctl.errors import Interrupted
 
 if TYPE_CHECKING:
-    from lbctl.apply import Cluster
     from lbctl.cli.output import Talk
     from lbctl.decisions import Decision, Plan
+    from lbctl.rounds import Cluster
     from lbctl.services import Key
 
 

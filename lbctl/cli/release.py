@@ -23,10 +23,10 @@ def release(
 
     Only `lbctl assign SVC` gives the Service an address again, or a change of what it asks for.
     """
-    from lbctl.apply import carry_out
     from lbctl.apply import release as run
     from lbctl.cli.report import report
     from lbctl.planner import plan_release
+    from lbctl.rounds import carry_out
 
     cluster = where.cluster("release", dry_run=dry_run is not None)
     keys = where.keys(services, cluster)

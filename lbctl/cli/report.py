@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from lbctl.cli.output import Outcome, Talk, document
 from lbctl.decisions import Action
+from lbctl.reasons import Reason
 
 if TYPE_CHECKING:
-    from lbctl.decisions import Decision
+    from lbctl.decisions import Decision, Plan
     from lbctl.services import Key
 
 CODES = {Action.WAIT: 124, Action.REFUSE: 1, Action.SKIP: 1}
@@ -45,6 +46,16 @@ def report(
             talk.error(f"{key}: {decision.reason.name}: {decision.sentence}", decision.hint)
             code = max(code, CODES[decision.action])
     return code
+
+
+def warn_of_files(planned: Plan, talk: Talk) -> None:
+    """Another pool file at work in the same cluster: each would give addresses that the other knows nothing of."""
+    for by in planned.other_files:
+        talk.say(
+            f"warning: PoolFilesDiffer: within the last hour another pool file was used: {by}; this is {planned.digest}"
+        )
+    if planned.other_files:
+        talk.say(f"hint: {Reason.PoolFilesDiffer.hint}")
 
 
 def _shown(decision: Decision, *, by_name: bool) -> bool:

@@ -16,9 +16,9 @@ from lbctl.cli.output import Talk
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from lbctl.apply import Cluster
     from lbctl.decisions import Snapshot
     from lbctl.pools import PoolFile
+    from lbctl.rounds import Cluster
     from lbctl.services import Key
 
 
@@ -70,6 +70,7 @@ class Where:
             dry_run=dry_run,
         )
         cluster.tell = self.talk().say
+        cluster.with_namespaces = pools is not None and pools.asks_for_namespaces
         return cluster
 
     def keys(self, names: Iterable[str], cluster: Cluster) -> frozenset[Key]:

@@ -12,7 +12,7 @@ import binascii
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +51,7 @@ def open_pools(place: Place, user: Mapping[str, Any]) -> tuple[urllib3.PoolManag
     """
     authority = _check_certificates(place, user)
     _check_proxy(place)
-    plain = PLAIN_USER.issuperset(user) and PLAIN_CLUSTER.issuperset(place.cluster)
+    plain = _only(user, PLAIN_USER) and _only(place.cluster, PLAIN_CLUSTER)
     if plain and not any(name.lower() in PROXIES and value for name, value in os.environ.items()):
         manager, headers, certificate = _plain(place, user, authority)
     else:
@@ -64,6 +64,11 @@ def open_pools(place: Place, user: Mapping[str, Any]) -> tuple[urllib3.PoolManag
         # because the kubeconfig says so, and urllib3 would warn on stderr at each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return manager, headers
+
+
+def _only(stanza: Mapping[str, Any], known: Set[str]) -> bool:
+    """Whether it says nothing but what is known."""
+    return all(name in known for name, value in stanza.items() if value)
 
 
 def _plain(

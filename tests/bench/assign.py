@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from lbctl.addresses import AddressSet
-from lbctl.apply import status_patch
+from lbctl.rounds import status_patch
 from lbctl.decisions import Action, Decision
 from lbctl.reasons import Reason
 from lbctl.services import parse_service

@@ -206,7 +206,7 @@ def test_who_else_gives_addresses_is_said_before_the_first_one(desk: Desk) -> No
     assert desk.shown()["theirs"] == ["198.51.100.1"]
     assert desk.run("assign", "theirs") == (
         "",
-        "error: default/theirs: ForeignOwner: its status shows 198.51.100.1, which lbctl holds no claim for\n"
+        "error: default/theirs: ForeignOwner: its status shows 198.51.100.1, which lbctl holds no claim for: MetalLB wrote it\n"
         "hint: remove the other controller's address first\n",
         1,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lbctl.apply import SIDE_BY_SIDE
+from lbctl.rounds import SIDE_BY_SIDE
 from tests.cli.conftest import Desk
 from tests.cli.terminal import LBCTL, environment
 from tests.testbed.driver import SERVICES, Bed, addresses, service, until

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lbctl.apply import Cluster, assign
+from lbctl.apply import assign
+from lbctl.rounds import Cluster
 from lbctl.decisions import Action
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import connect

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lbctl.apply import SIDE_BY_SIDE
+from lbctl.rounds import SIDE_BY_SIDE
 from tests.conftest import started
 from tests.faults.crashes import Run, run_through, shown_twice
 from tests.testbed.driver import SERVICES, Bed, service

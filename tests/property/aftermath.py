@@ -11,11 +11,11 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from lbctl import apply
-from lbctl.apply import Cluster
 from lbctl.decisions import Decision
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.reasons import Reason
+from lbctl.rounds import Cluster
 from lbctl.services import Key
 from tests.property import world
 from tests.property.names import FRESH, NAME, text

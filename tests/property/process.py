@@ -20,12 +20,12 @@ from typing import Any, cast
 
 from lbctl import apply
 from lbctl.addresses import AddressSet
-from lbctl.apply import Cluster
 from lbctl.errors import ClusterError
 from lbctl.kube import errors
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.pools import Pool, PoolFile
+from lbctl.rounds import Cluster
 from lbctl.services import Key
 from tests.property import world
 from tests.property.names import FRESH, FRESH_ATTEMPT, NAME

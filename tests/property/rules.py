@@ -1,6 +1,6 @@
 """The protocol's rules, each to be switched off: what remains must be found unsafe, or the search sees nothing.
 
-The switches sit at the edges (Kube, Ledger, Cluster.snapshot) wherever the rule shows there, so that apply.py may be
+The switches sit at the edges (Kube, Ledger, Cluster.snapshot) wherever the rule shows there, so that rounds.py may be
 rearranged under them; one that no longer changes anything fails, for then no violation is found.
 
 Rule 4 has no switch: lbctl never undoes a claim. One whose PATCH was not sent is finished, or let go by rule 3. Nor has
@@ -17,15 +17,15 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from lbctl import apply, planner
+from lbctl import apply, planner, rounds
 from lbctl.addresses import Address
-from lbctl.apply import Cluster
 from lbctl.claims import NAMESPACE, SELECTOR, Block, Claim, Holder, parse_block
 from lbctl.decisions import Plan, Snapshot
 from lbctl.kube.api import Dated, Kube, Listed
 from lbctl.kube.errors import Conflict, Unreachable
 from lbctl.ledger import Ledger, LostRace
 from lbctl.pools import PoolFile
+from lbctl.rounds import Cluster
 from lbctl.services import Key, Service, parse_service
 from tests.property import world
 
@@ -233,7 +233,7 @@ def drop_what_a_patch_may_still_reach(patch: Patch) -> None:
     def hasty(holder: Holder, address: Address, service: Service) -> bool:
         return service.uid != holder.uid or address not in service.status
 
-    patch.setattr(apply, "droppable", hasty)
+    patch.setattr(rounds, "droppable", hasty)
 
 
 def drop_what_is_shown(patch: Patch) -> None:
@@ -255,7 +255,7 @@ def drop_before_the_status_is_cleared(patch: Patch) -> None:
     send = Kube.patch_service_status
 
     def reversed_(kube: Kube, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
-        if not body["status"]["loadBalancer"]["ingress"]:
+        if "loadBalancer" in body["status"] and not body["status"]["loadBalancer"]["ingress"]:
             _let_go(kube, Key(namespace, name), kube.list_configmaps(NAMESPACE, SELECTOR))
         return send(kube, namespace, name, body)
 

@@ -241,7 +241,10 @@ def brief(request: str) -> str:
     method, path, body = request.split(CUT)
     what = load(body)
     if method == "PATCH":
-        return f"{method} {path[-9:-7]} {[e['ip'] for e in what['status']['loadBalancer']['ingress'] or ()]}"
+        status = what["status"]
+        if "loadBalancer" not in status:
+            return f"{method} {path[-9:-7]} {status['conditions'][0]['reason']}"
+        return f"{method} {path[-9:-7]} {[e['ip'] for e in status['loadBalancer']['ingress'] or ()]}"
     return f"{method} {what['data']['claims']}"
 
 

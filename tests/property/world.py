@@ -92,10 +92,11 @@ def patch_status(services: str, number: int, body: Json) -> tuple[str, int]:
     uid, version, is_lb, ask, shown, condition = service
     if meta.get("uid", uid) != uid or meta.get("resourceVersion", version) != version:
         return services, 409
-    ingress = body["status"]["loadBalancer"]["ingress"]
-    if ingress and not is_lb:
+    new_shown, new_condition = shown, body["status"]["conditions"][0]
+    if "loadBalancer" in body["status"]:  # else it says only why
+        new_shown = [entry["ip"] for entry in body["status"]["loadBalancer"]["ingress"] or ()]
+    if new_shown and not is_lb:
         return services, 422
-    new_shown, new_condition = [e["ip"] for e in ingress or ()], body["status"]["conditions"][0]
     if (new_shown, new_condition) == (shown, condition):
         return services, 200
     new = [uid, FRESH, is_lb, ask, new_shown, new_condition]

@@ -55,12 +55,10 @@ def test_both_ways_present_the_same_certificate_and_token(
         assert server.connections == 1
 
 
-@pytest.mark.parametrize(("extra", "imported"), [({}, False), ({"proxy-url": "http://127.0.0.1:1"}, True)])
-def test_the_package_is_imported_where_it_is_needed_only(
-    tmp_path: Path, extra: dict[str, str], *, imported: bool
-) -> None:
+@pytest.mark.parametrize(("proxy", "imported"), [("", False), ("http://127.0.0.1:1", True)])
+def test_the_package_is_imported_where_it_is_needed_only(tmp_path: Path, proxy: str, *, imported: bool) -> None:
     """A certificate or token on a direct way does without the longest import of a start."""
-    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", **extra)
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", proxy_url=proxy)
     code = (
         f"import sys; from lbctl.kube.transport import connect; connect({str(path)!r}); "
         "print('kubernetes' in sys.modules)"

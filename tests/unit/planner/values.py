@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from lbctl.addresses import Address, AddressSet, parse_address
-from lbctl.apply import Cluster
+from lbctl.rounds import Cluster
 from lbctl.claims import LABELS, Block, BlockId, Claim, Holder, Last, parse_block
 from lbctl.decisions import Snapshot
 from lbctl.kube import errors
@@ -162,7 +162,7 @@ class Api:
         before = self.services[path]
         if before["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
             raise errors.Conflict("changed")
-        self.services[path] = self._new({**before, "status": body["status"]})
+        self.services[path] = self._new({**before, "status": {**before["status"], **body["status"]}})
         return self.services[path]
 
     def _written(self, method: str, body: Json) -> Json:

@@ -1,0 +1,318 @@
+"""Which addresses a Service gets, or why it gets none: the rules of DESIGN 6 in their order.
+
+What is held stays; then what the Service asks for, to the letter; a reservation of the pool file; what a Service of
+this name had before; an address that it may share; a free one, of the pools that say whom they are for before those for
+everybody. Pure: one Chooser serves one plan, and counts what it is told has been taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lbctl.addresses import Address, Family, family_of
+from lbctl.allocator import Index, Refusal
+from lbctl.claims import Claim
+from lbctl.pools import KEEP_FOR, Pool, PoolFile
+from lbctl.reasons import Reason
+from lbctl.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one pool has for one Service, in words."""
+
+    pool: str
+    words: str
+
+
+class Chooser:
+    """The rules over one Index. `namespaces` are labels by a namespace's name; `before` gives the claims that a Service
+    of this name held and holds no more, the last one first."""
+
+    def __init__(
+        self,
+        index: Index,
+        pools: PoolFile,
+        namespaces: Mapping[str, Mapping[str, str]],
+        before: Callable[[Service], Iterable[Claim]],
+    ) -> None:
+        self.index = index
+        self._pools = pools
+        self._namespaces = namespaces
+        self._before = before
+
+    def wanted(
+        self, service: Service, held: Mapping[Address, Claim], *, same_ask: bool, reassign: bool
+    ) -> dict[Address, str] | Refusal:
+        """The addresses the Service is to have and the pool of each, or why it can't have them.
+
+        `same_ask`: what it holds was given for what it asks now, so that it stays, whatever the pool file says by now,
+        unless a person wants to `reassign`.
+        """
+        if service.ask.error:
+            return Refusal(Reason.InvalidRequest, service.ask.error)
+        if service.ask.conflict:
+            return Refusal(Reason.RequestConflict, service.ask.conflict)
+        if any(address.is_unspecified for address in service.ask.addresses):
+            return Refusal(Reason.DhcpNotSupported, f"{service.ask.source} asks for an address by DHCP")
+        if service.sharing is not None and service.sharing.too_many_ports:
+            return Refusal(Reason.TooManyPorts, f"it has {len(service.sharing.ports)} ranges of ports, and shares")
+        if not self._pools.pools:
+            words = f"{self._pools.path} has no pools" if self._pools.path else "no pool file was found"
+            return Refusal(Reason.NoPools, words)
+        kept = self._kept(service, held, same_ask=same_ask, reassign=reassign)
+        if isinstance(kept, Refusal):
+            return kept
+        return self._requested(service, kept) if service.ask.addresses else self._unasked(service, kept)
+
+    def outgrown(self, service: Service, address: Address) -> bool:
+        """Whether the pool file by now keeps this address from the Service, or another one for it: what `--reassign`
+        moves."""
+        pool = self._pools.pool_of(address)
+        if pool is None or self.barred(service, pool) or self.withheld(service, address, pool):
+            return True
+        if service.ask.addresses or service.ask.pool is not None:
+            return False
+        mine = self._pools.reservation(service.key)
+        return address not in mine and family_of(address) in {family_of(a) for a in mine}
+
+    def _kept(
+        self, service: Service, held: Mapping[Address, Claim], *, same_ask: bool, reassign: bool
+    ) -> dict[Address, str] | Refusal:
+        """What of the held addresses stays, one a family: rather those that the status shows."""
+        kept: dict[Address, str] = {}
+        for address in sorted(held, key=lambda a: (a not in service.status, int(a))):
+            if not _lacks(kept, address) or not self._suits(service, address, same_ask=same_ask):
+                continue
+            if reassign and self.outgrown(service, address):
+                continue
+            if (conflict := self.index.conflict(service, address)) is None:
+                kept[address] = held[address].pool
+            elif same_ask and address in service.status:
+                return conflict  # its ports or its policy changed under it: nobody is moved unasked
+        return kept
+
+    def _suits(self, service: Service, address: Address, *, same_ask: bool) -> bool:
+        if family_of(address) not in service.ask.families:
+            return False
+        if same_ask and not service.ask.wished:
+            return True
+        if service.ask.addresses:
+            return address in service.ask.addresses
+        pool = self._pools.pool_of(address)
+        return service.ask.pool is None or (pool is not None and pool.name == service.ask.pool)
+
+    def _requested(self, service: Service, kept: Mapping[Address, str]) -> dict[Address, str] | Refusal:
+        got: dict[Address, str] = {}
+        for address in service.ask.addresses:
+            if address in kept:
+                got[address] = kept[address]
+                continue
+            pool = self.check_request(service, address)
+            if isinstance(pool, Refusal):
+                return pool
+            got[address] = pool.name
+        if service.ask.require_all and len(got) < len(service.ask.families):
+            wants = " and ".join(service.ask.families)
+            return Refusal(Reason.FamilyMismatch, f"{service.ask.source} has one address; the Service needs {wants}")
+        return got
+
+    def _unasked(self, service: Service, got: dict[Address, str]) -> dict[Address, str] | Refusal:
+        """To what is kept: what is reserved, what its name had before, what it may share, what is free."""
+        if (refusal := self._reserved(service, got)) is not None:
+            return refusal
+        self._take_back(service, got)
+        for family in _missing(service, got):
+            if (joined := self._shared(service, family)) is not None:
+                got[joined[0]] = joined[1].name
+        if missing := _missing(service, got):
+            found, lack = self.choose(service, missing)
+            got |= {address: pool.name for address, pool in found.values()}
+            if lack is not None and not _enough(service, got):
+                return lack
+        return got
+
+    def _reserved(self, service: Service, got: dict[Address, str]) -> Refusal | None:
+        """What the pool file keeps for this Service: exactly that, or a refusal, as if the Service had asked for it."""
+        for address in self._pools.reservation(service.key):
+            pool = self._pools.pool_of(address)
+            elsewhere = service.ask.pool is not None and (pool is None or pool.name != service.ask.pool)
+            if elsewhere or not _lacks(got, address) or family_of(address) not in service.ask.families:
+                continue
+            found = self.check_request(service, address)
+            if isinstance(found, Pool):
+                got[address] = found.name
+            elif service.ask.require_all or family_of(address) is service.ask.families[0]:
+                return Refusal(found.reason, f"the pool file reserves {address} for it, and {found.message}")
+        return None
+
+    def _take_back(self, service: Service, got: dict[Address, str]) -> None:
+        """Addresses that a Service of this namespace/name had before (an older uid, or released within keepFor)."""
+        for claim in self._before(service):
+            address, pool = claim.address, self._pools.pool_of(claim.address)
+            if pool is None or self.barred(service, pool) or self.withheld(service, address, pool):
+                continue
+            free = _lacks(got, address) and self.index.conflict(service, address) is None
+            if free and self._suits(service, address, same_ask=False):
+                got[address] = pool.name
+
+    def check_request(self, service: Service, address: Address) -> Pool | Refusal:
+        """The pool an asked-for address comes from, or why the Service can't have it."""
+        ask, pool = service.ask, self._pools.pool_of(address)
+        family = family_of(address)
+        if family not in ask.families:
+            wants = " and ".join(ask.families)
+            return Refusal(Reason.FamilyMismatch, f"{address} is {family}; the Service is {wants}")
+        if pool is None:
+            return Refusal(Reason.AddressOutsidePools, f"{address} is in no pool")
+        if ask.pool is not None and ask.pool != pool.name:
+            words = f"{address} is in pool {pool.name}, and the Service names pool {ask.pool}"
+            return Refusal(Reason.RequestConflict, words)
+        return (
+            self.barred(service, pool)
+            or self.withheld(service, address, pool)
+            or self.index.conflict(service, address)
+            or pool
+        )
+
+    def barred(self, service: Service, pool: Pool) -> Refusal | None:
+        """Why the Service may have no address of this pool, whatever is free in it; None when it may."""
+        if pool.disabled:
+            return Refusal(Reason.PoolDisabled, f"pool {pool.name} is disabled: it hands out nothing new")
+        labels = self._namespaces.get(service.key.namespace, {})
+        if why := pool.admits(service.key.namespace, labels, service.labels):
+            return Refusal(Reason.PoolNotAllowed, f"pool {pool.name} {why}")
+        return None
+
+    def withheld(self, service: Service, address: Address, pool: Pool) -> Refusal | None:
+        """Why the pool file keeps this address of the pool from the Service; None when it does not."""
+        if address not in pool.usable:
+            return Refusal(Reason.AddressExcluded, f"pool {pool.name} excludes {address}")
+        if not pool.hands_out(address):
+            return Refusal(Reason.AddressExcluded, f"pool {pool.name} has avoidBuggyIPs, which leaves out {address}")
+        reserved = self._pools.reserved_for(address)
+        if reserved is not None and reserved != service.key:
+            return Refusal(Reason.AddressReserved, f"{address} is reserved for Service {reserved}")
+        return None
+
+    def choose(
+        self, service: Service, families: tuple[Family, ...]
+    ) -> tuple[dict[Family, tuple[Address, Pool]], Refusal | None]:
+        """A free address for each of the families, from one pool if one has all, else from several.
+
+        Returns what could be had, and why the rest could not.
+        """
+        pools = self._candidates(service)
+        if isinstance(pools, Refusal):
+            return {}, pools
+        split: dict[Family, tuple[Address, Pool]] = {}
+        for pool in pools:
+            here = {f: (a, pool) for f in families if (a := self.index.next_free(pool, f, service.key)) is not None}
+            if len(here) == len(families):
+                return here, None
+            split = {**here, **split}
+        missing = [f for f in families if f not in split]
+        if not missing:
+            return split, None
+        return split, self._lack(pools, missing[0])
+
+    def _shared(self, service: Service, family: Family) -> tuple[Address, Pool] | None:
+        """The lowest address, of the pools it may have one of, on which others stand under its key and it may too."""
+        for address in self.index.under_key(service.sharing, family) if service.sharing is not None else ():
+            pool = self._pools.pool_of(address)
+            if pool is None or self._passed_over(pool, service) or self.withheld(service, address, pool):
+                continue
+            if self.index.conflict(service, address) is None:
+                return address, pool
+        return None
+
+    def verdicts(self, service: Service) -> tuple[Verdict, ...]:
+        """What each pool, in the order they are asked, has for this Service."""
+        return tuple(Verdict(pool.name, self._verdict(pool, service)) for pool in self._in_turn())
+
+    def _in_turn(self) -> tuple[Pool, ...]:
+        """Pools that say whom they are for before those for everybody, each by priority."""
+        every = self._pools.by_priority()
+        return (*(p for p in every if p.restricted), *(p for p in every if not p.restricted))
+
+    def _verdict(self, pool: Pool, service: Service) -> str:
+        asked = service.ask.addresses or self._pools.reservation(service.key)
+        if mine := [a for a in asked if a in pool.addresses]:
+            found = [(a, self.check_request(service, a)) for a in mine]
+            return "; ".join(f"{a} is free" if isinstance(r, Pool) else r.message for a, r in found)
+        if service.ask.addresses:
+            return "does not hold the address asked for"
+        if why := self._passed_over(pool, service):
+            return why
+        return "; ".join(self._room(pool, f, service) for f in service.ask.families)
+
+    def _room(self, pool: Pool, family: Family, service: Service) -> str:
+        if (free := self.index.next_free(pool, family, service.key)) is not None:
+            return f"{free} is free"
+        return self._lack((pool,), family).message
+
+    def _passed_over(self, pool: Pool, service: Service) -> str:
+        """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
+        if service.ask.pool is not None and service.ask.pool != pool.name:
+            return f"the Service names pool {service.ask.pool}"
+        if (barred := self.barred(service, pool)) is not None:
+            return barred.message.removeprefix(f"pool {pool.name} ")
+        if service.ask.pool is None and not pool.auto_assign:
+            return "gives addresses only to Services that ask for them (autoAssign: false)"
+        return ""
+
+    def _candidates(self, service: Service) -> tuple[Pool, ...] | Refusal:
+        name = service.ask.pool
+        if name is not None:
+            named = self._pools.pool(name)
+            if named is None:
+                return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self._pools.path}")
+            return self.barred(service, named) or (named,)
+        pools = tuple(p for p in self._in_turn() if not self._passed_over(p, service))
+        return pools or self._no_pool(service)
+
+    def _no_pool(self, service: Service) -> Refusal:
+        """Why no pool of several is for this Service: all that give addresses unasked, and what bars it from each."""
+        open_pools = [p for p in self._in_turn() if p.auto_assign]
+        if not open_pools:
+            return Refusal(Reason.NoMatchingPool, "every pool has autoAssign: false")
+        barred = [b for p in open_pools if (b := self.barred(service, p)) is not None]
+        reason = Reason.NoMatchingPool
+        if all(b.reason is Reason.PoolDisabled for b in barred):
+            reason = Reason.PoolDisabled
+        return Refusal(reason, "; ".join(b.message for b in barred))
+
+    def _lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
+        names = ", ".join(p.name for p in pools)
+        having = [p for p in pools if p.count(family)]
+        if not having:
+            return Refusal(Reason.FamilyUnavailable, f"no {family} addresses in {names}")
+        words = f"no {family} address is free in {names}"
+        if frozen := self.index.frozen_in(having, family):
+            return Refusal(Reason.LedgerUnreadable, f"{words}: {'; '.join(frozen)}")
+        if (seconds := self.index.next_cooled(having, family)) is not None:
+            words += f"; the next released one is free in {seconds} s"
+        return Refusal(Reason.PoolExhausted, words)
+
+
+def kept_for_its_name(claim: Claim, pools: PoolFile, now: int) -> bool:
+    """Whether a released claim is given back to a Service of the name that held it (keepFor)."""
+    if claim.released is None:
+        return False
+    pool = pools.pool_of(claim.address)  # none of ours: another pool file may hold the address
+    return now - claim.released < (pool.keep_for if pool else KEEP_FOR).total_seconds()
+
+
+def _lacks(got: Mapping[Address, str], address: Address) -> bool:
+    return family_of(address) not in {family_of(a) for a in got}
+
+
+def _missing(service: Service, got: Mapping[Address, str]) -> tuple[Family, ...]:
+    families = {family_of(a) for a in got}
+    return tuple(f for f in service.ask.families if f not in families)
+
+
+def _enough(service: Service, got: Mapping[Address, str]) -> bool:
+    """PreferDualStack makes do with the first family."""
+    return not service.ask.require_all and service.ask.families[0] in {family_of(a) for a in got}
