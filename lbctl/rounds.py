@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.ages import seconds_of, timestamp
@@ -24,6 +24,9 @@ from lbctl.planner import droppable, still_parked
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
 from lbctl.sidebyside import side_by_side
+
+if TYPE_CHECKING:  # because most runs tell of nothing
+    from lbctl.kube.events import Kind
 
 SIDE_BY_SIDE = 16  # writes at once: what the bench finds best against etcd, which commits in batches
 
@@ -57,7 +60,7 @@ class Cluster:
     attempts: set[str] = field(default_factory=set)
     on_published: Callable[[Decision], None] = lambda _: None
     tell: Callable[[str], None] = lambda _: None
-    event: Callable[[Service, str, Reason, str, int], None] = lambda *_: None
+    event: Callable[[Service, Kind, Reason, str, int], None] = lambda *_: None
 
     @property
     def ledger(self) -> Ledger:
@@ -253,7 +256,8 @@ class _Carrier:
             except Unreachable as unknown:
                 self._silence = self._silence or not unknown.reset
                 return
-            self._cluster.event(decision.service, "Warning", decision.reason, decision.sentence, self._now)
+            words = f"{decision.sentence}; {decision.hint}" if decision.hint else decision.sentence
+            self._cluster.event(decision.service, "Warning", decision.reason, words, self._now)
 
         due = [d for d in self._plan.decisions if condition_due(d, self._now)]
         side_by_side(one, due, self._cluster.workers)

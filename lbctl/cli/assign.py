@@ -61,7 +61,7 @@ def assign(
     wish = _usage(services or [], address, pool, everything=everything, selector=selector, asks=asks)
     from lbctl.apply import assign as run
     from lbctl.cli.progress import Progress
-    from lbctl.cli.report import report, warn_of_files
+    from lbctl.cli.report import report, telling, warn_of_files
     from lbctl.planner import plan
 
     pool_file = options.open_pools(pools)
@@ -77,7 +77,7 @@ def assign(
         raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
     if asks and not _agreed(first, talk):
         raise typer.Exit(0)
-    with Progress(first, cluster, talk, named) as progress:
+    with telling(cluster, talk), Progress(first, cluster, talk, named) as progress:
         results = run(
             cluster, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign, first=first, wait=wait
         )

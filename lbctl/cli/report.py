@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lbctl.cli.output import Outcome, Talk, document
@@ -11,8 +12,10 @@ from lbctl.reasons import Reason
 
 if TYPE_CHECKING:
     from lbctl.decisions import Decision, Plan
+    from lbctl.rounds import Cluster
     from lbctl.services import Key
 
+LAST_EVENTS = 1.0  # seconds
 CODES = {Action.WAIT: 124, Action.REFUSE: 1, Action.SKIP: 1}
 
 
@@ -46,6 +49,17 @@ def report(
             talk.error(f"{key}: {decision.reason.name}: {decision.sentence}", decision.hint)
             code = max(code, CODES[decision.action])
     return code
+
+
+@contextmanager
+def telling(cluster: Cluster, talk: Talk) -> Iterator[None]:
+    """Events of what is refused and moved, which go out beside the work; at its end a second is left for the last."""
+    from lbctl.kube.events import Events
+
+    events = Events(cluster.kube, cluster.by.partition(" ")[0], tell=talk.say)
+    cluster.event = events.tell
+    yield
+    events.close(LAST_EVENTS)
 
 
 def warn_of_files(planned: Plan, talk: Talk) -> None:
