@@ -1,17 +1,18 @@
 """Who has which address, and which are free.
 
-The Index answers questions about one state of the cluster: who uses an address, may this Service stand on it with them,
-and which is the next free one of a pool. It counts what the planner hands out as used at once, so one Index serves one
-plan. An address in any status, in externalIPs, on a Node, or in a block that can't be read is in use, whoever put it
-there (promise 2). Pure: no clock, no randomness; `now` is seconds since the epoch by the API server's clock.
+The Index answers questions about a cluster: who uses an address, may this Service stand on it with them, which is the
+next free one of a pool, which claims has a Service. It is told of each Service and each block, once or again and again:
+a change costs what it changes, however much there is (`serve` keeps one Index for ever). What a plan hands out counts
+as used until the plan is over. An address in any status, in externalIPs, on a Node, or in a block that can't be read is
+in use, whoever put it there (promise 2). Pure: no clock, no randomness; `now` is seconds since the epoch by the API
+server's clock.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from lbctl.addresses import Address, Family, family_of, from_int
 from lbctl.claims import BLOCK_SIZE, MOST_HOLDERS, Block, BlockId, Claim, Holder
@@ -19,6 +20,8 @@ from lbctl.pools import REUSE_AFTER, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
 from lbctl.sharing import Sharing, obstacle
+
+Spot = tuple[str, Family]  # a pool's name and one family: where a search for free addresses goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Use:
 
 
 class Index:
-    """Uses and claims by address, and a cursor per pool and family."""
+    """Uses and claims by address and by Service, and for each pool where its free addresses begin."""
 
     def __init__(
         self,
@@ -50,32 +53,144 @@ class Index:
         pools: PoolFile,
         now: int,
     ) -> None:
-        self._services = services
+        self.now = now
+        self.claims: dict[Address, Claim] = {}
+        self.released: dict[Address, Claim] = {}
         self._pools = pools
-        self._now = now
-        self._frozen = {b.id: b.complaint for b in blocks.values() if b.unreadable}
-        self.claims: dict[Address, Claim] = {a: c for b in blocks.values() for a, c in b.claims.items()}
-        self._uses: dict[Address, list[Use]] = {a: [Use(None, words)] for a, words in others.items()}
-        self._shared: dict[str, set[Address]] = {}
+        self._services: dict[Key, Service] = {}
+        self._blocks: dict[BlockId, Block] = {}
+        self._others = others
+        self._shown: dict[Address, dict[Key, Service]] = {}  # in a status
+        self._external: dict[Address, dict[Key, Service]] = {}  # in externalIPs
+        self._taken: dict[Address, list[Service]] = {}
+        self._held: dict[Key, dict[Address, Holder]] = {}
+        self._names: dict[Key, set[Address]] = {}  # released or parked by a Service of this name, or once so
+        self._shared: dict[str, set[Address]] = {}  # by sharing key; some may be shared no more
+        self._occupied: dict[Family, list[int]] = {}  # sorted, made when first asked for
+        self._low: dict[Spot, int] = {}  # below it nothing is free
+        self._lingering: dict[Spot, list[Address]] = {}
+        self._cooling: dict[Spot, int | None] = {}
         for service in services.values():
-            self._note_service(service)
-        for address, claim in self.claims.items():
+            self.put_service(service)
+        for block in blocks.values():
+            self.put_block(block)
+
+    # What it is told.
+
+    def put_service(self, service: Service) -> None:
+        """A Service as it is now."""
+        self.drop_service(service.key, but=service)
+        self._services[service.key] = service
+        for found, addresses in ((self._shown, service.status), (self._external, service.external_ips)):
+            for address in addresses:
+                found.setdefault(address, {})[service.key] = service
+                self._retrace(address)
+
+    def drop_service(self, key: Key, *, but: Service | None = None) -> None:
+        """A Service that is gone; `but` is what it is from now on."""
+        before = self._services.pop(key, None)
+        if before is None:
+            return
+        kept = {*but.status, *but.external_ips} if but else set()
+        for found, addresses in ((self._shown, before.status), (self._external, before.external_ips)):
+            for address in addresses:
+                if uses := found.get(address):
+                    uses.pop(key, None)
+                    if not uses:
+                        del found[address]
+                if address not in kept:
+                    self._retrace(address)
+
+    def put_block(self, block: Block) -> None:
+        """A block of claims as it is now."""
+        before = self._blocks.get(block.id)
+        self._blocks[block.id] = block
+        if before is not None and before.unreadable and not block.unreadable:
+            self._low.clear()
+        old: Mapping[Address, Claim] = before.claims if before else {}
+        for address in old.keys() | block.claims.keys():
+            if old.get(address) is not block.claims.get(address):
+                self._put_claim(address, block.claims.get(address))
+
+    def put_others(self, others: Mapping[Address, str]) -> None:
+        """What uses addresses beside Services, in words, as it is now."""
+        changed = self._others.keys() ^ others.keys()
+        self._others = others
+        for address in changed:
+            self._retrace(address)
+
+    def begin(self, pools: PoolFile, now: int) -> None:
+        """Another plan: what the one before handed out has been told by now, or was not done."""
+        if pools is not self._pools:
+            self._pools = pools
+            self._low.clear()
+        self.now = now
+        taken, self._taken = self._taken, {}
+        for address in taken:
+            self._lower(address)
+        self._lingering.clear()
+        self._cooling.clear()
+
+    def _put_claim(self, address: Address, claim: Claim | None) -> None:
+        before = self.claims.pop(address, None)
+        self.released.pop(address, None)
+        for holder in before.holders if before else ():
+            self._held[holder.key].pop(address, None)
+        if claim is not None:
+            self.claims[address] = claim
+            if not claim.holders:
+                self.released[address] = claim
             for holder in claim.holders:
+                self._held.setdefault(holder.key, {})[address] = holder
                 if holder.share is not None:
                     self._shared.setdefault(holder.share.key, set()).add(address)
-        self._streams: dict[tuple[str, Family], Iterator[Address]] = {}
-        self._heads: dict[tuple[str, Family], Address | None] = {}
-        self._cooling: dict[tuple[str, Family], int | None] = {}
-        self._occupied: dict[Family, list[int]] = {}
+            for last in (*claim.all_parked, *((claim.last,) if claim.last else ())):
+                self._names.setdefault(last.key, set()).add(address)
+        self._retrace(address)
 
-    def _note_service(self, service: Service) -> None:
-        for address in service.status:
-            # Whoever holds no claim was put there by somebody else, who knows nothing of sharing with us.
-            ours = address in self.claims and self.claims[address].holder(service.key) is not None
-            sharing = (service.sharing,) if ours and service.sharing is not None else ()
-            self._uses.setdefault(address, []).append(Use(service.key, f"Service {service.key} shows it", sharing))
-        for address in service.external_ips:
-            self._uses.setdefault(address, []).append(Use(None, f"Service {service.key} has it in externalIPs"))
+    def _retrace(self, address: Address) -> None:
+        """Note whether there is any trace of the address by now."""
+        family, number = family_of(address), int(address)
+        occupied = self._occupied.get(family)
+        if occupied is None:
+            return
+        at = bisect_left(occupied, number)
+        was, now = at < len(occupied) and occupied[at] == number, self._traced(address)
+        if now and not was:
+            insort(occupied, number)
+        elif was and not now:
+            del occupied[at]
+            self._lower(address)
+
+    def _lower(self, address: Address) -> None:
+        """An address has become free: the search of its pool must not begin above it."""
+        pool = self._pools.pool_of(address)
+        if pool is not None:
+            spot = pool.name, family_of(address)
+            self._low[spot] = min(self._low.get(spot, 0), int(address))
+
+    def _traced(self, address: Address) -> bool:
+        return address in self.claims or address in self._shown or address in self._external or address in self._others
+
+    # What it is asked: claims.
+
+    def held(self, key: Key) -> list[tuple[Claim, Holder]]:
+        """The claims in which a Service of this name is a holder."""
+        return [(self.claims[a], h) for a, h in self._held.get(key, {}).items()]
+
+    def holders(self) -> Iterator[tuple[Claim, Holder]]:
+        """Every claim with each of its holders."""
+        for key in list(self._held):
+            yield from self.held(key)
+
+    def had(self, key: Key) -> list[Claim]:
+        """The claims that a Service of this name was the last to hold, and nobody holds now."""
+        return [c for a in self._names.get(key, ()) if (c := self.released.get(a)) and c.last and c.last.key == key]
+
+    def parks(self, key: Key) -> list[Claim]:
+        """The claims that remember that a Service of this name was released by hand."""
+        found = (self.claims.get(a) for a in self._names.get(key, ()))
+        return [c for c in found if c is not None and any(last.key == key for last in c.all_parked)]
 
     def alive(self, holder: Holder) -> bool:
         """Whether a claim's holder still stands: the same Service, of type LoadBalancer.
@@ -85,19 +200,31 @@ class Index:
         service = self._services.get(holder.key)
         return service is not None and service.uid == holder.uid and service.is_load_balancer
 
+    # What it is asked: uses.
+
     def frozen(self, address: Address) -> str:
         """The complaint of the address's block, if that cannot be read."""
-        return self._frozen.get(BlockId.of(address), "") if self._frozen else ""
+        block = self._blocks.get(BlockId.of(address))
+        return block.complaint if block is not None else ""
 
     def user(self, address: Address, key: Key) -> str:
         """Who but this Service uses the address, in words; empty when nobody does."""
         return self.frozen(address) or next((use.words for use in self._used_by_others(address, key)), "")
 
     def _used_by_others(self, address: Address, key: Key) -> Iterator[Use]:
-        for use in self._uses.get(address, ()):
-            if use.key != key:
-                yield use
+        if address in self._others:
+            yield Use(None, self._others[address])
         claim = self.claims.get(address)
+        for service in self._shown.get(address, {}).values():
+            if service.key != key:
+                # Whoever holds no claim was put there by somebody else, who knows nothing of sharing with us.
+                ours = claim is not None and claim.holder(service.key) is not None
+                yield Use(service.key, f"Service {service.key} shows it", _shares(service) if ours else ())
+        for service in self._external.get(address, {}).values():
+            yield Use(None, f"Service {service.key} has it in externalIPs")
+        for service in self._taken.get(address, ()):
+            if service.key != key:
+                yield Use(service.key, f"Service {service.key} is given it", _shares(service))
         for holder in claim.holders if claim else ():
             if holder.key != key and self.alive(holder):
                 now = self._services[holder.key].sharing
@@ -125,55 +252,77 @@ class Index:
             )
         return None
 
-    def under_key(self, sharing: Sharing, family: Family) -> list[Address]:
-        """The addresses of one family on which Services stand under this key, by number."""
-        return sorted((a for a in self._shared.get(sharing.key, ()) if family_of(a) is family), key=int)
+    def under_key(self, service: Service, family: Family) -> list[Address]:
+        """The addresses of one family on which others stand under this Service's sharing key, by number."""
+        key = service.sharing.key if service.sharing is not None else ""
+        found = (a for a in self._shared.get(key, ()) if family_of(a) is family)
+        return sorted((a for a in found if self.user(a, service.key)), key=int)
 
     def take(self, address: Address, service: Service) -> None:
-        """Count an address as used by this Service from here on."""
-        sharing = (service.sharing,) if service.sharing is not None else ()
-        self._uses.setdefault(address, []).append(Use(service.key, f"Service {service.key} is given it", sharing))
+        """Count an address as used by this Service until the plan is over."""
+        self._taken.setdefault(address, []).append(service)
         if service.sharing is not None:
             self._shared.setdefault(service.sharing.key, set()).add(address)
 
+    # What it is asked: free addresses.
+
     def next_free(self, pool: Pool, family: Family, key: Key) -> Address | None:
         """The pool's next address that nobody uses: untouched ones by number, then the longest released."""
-        at = (pool.name, family)
-        if at not in self._streams:
-            self._streams[at] = chain(self._untouched(pool, family), self._lingering(pool, family))
-            self._heads[at] = next(self._streams[at], None)
-        # The head stays until it is taken: a pool that is asked and then not chosen loses nothing.
-        while (head := self._heads[at]) is not None and self.user(head, key):
-            self._heads[at] = next(self._streams[at], None)
-        return head
+        spot = pool.name, family
+        if (number := self._first_untouched(pool, family, self._low.get(spot, 0))) is not None:
+            self._low[spot] = number
+            return from_int(family, number)
+        self._low[spot] = 1 << family.bits
+        if spot not in self._lingering:
+            self._lingering[spot] = self._rested(pool, family)
+        rested = self._lingering[spot]
+        while rested and self.user(rested[-1], key):
+            rested.pop()
+        return rested[-1] if rested else None
 
-    def _untouched(self, pool: Pool, family: Family) -> Iterator[Address]:
-        """The pool's addresses that bore no trace when the plan began, by number: gap by gap, for a pool may hold a
-        million that do."""
+    def _first_untouched(self, pool: Pool, family: Family, start: int) -> int | None:
+        """The first address that bears no trace and may be given to anybody: gap by gap, for a pool may hold a million
+        that do."""
         occupied = self._occupied_in(family)
         for low, high in pool.usable.ranges(family):
-            at = bisect_left(occupied, low)
-            while low <= high:
-                end = min(high, occupied[at] - 1) if at < len(occupied) else high
-                for number in range(low, end + 1):
-                    address = from_int(family, number)
-                    if pool.hands_out(address) and self._pools.reserved_for(address) is None:
-                        yield address
-                low, at = end + 2, at + 1
+            number = max(low, start)
+            at = bisect_left(occupied, number)
+            while number <= high:
+                if at < len(occupied) and occupied[at] == number:
+                    at += 1
+                elif self._may_be_given(pool, from_int(family, number)):
+                    return number
+                number += 1
+        return None
+
+    def _may_be_given(self, pool: Pool, address: Address) -> bool:
+        return (
+            address not in self._taken
+            and pool.hands_out(address)
+            and self._pools.reserved_for(address) is None
+            and not self.frozen(address)
+        )
 
     def _occupied_in(self, family: Family) -> list[int]:
         if family not in self._occupied:
-            traced = self._uses.keys() | self.claims.keys()
+            traced = self.claims.keys() | self._shown.keys() | self._external.keys() | self._others.keys()
             self._occupied[family] = sorted(int(a) for a in traced if family_of(a) is family)
         return self._occupied[family]
 
-    def _lingering(self, pool: Pool, family: Family) -> Iterator[Address]:
+    def _rested(self, pool: Pool, family: Family) -> list[Address]:
+        """Released addresses that another Service may have by now; the longest released last."""
+        wait = pool.reuse_after.total_seconds()
         ready = [
             (claim.released or 0, int(a), a)
-            for a, claim in self.claims.items()
-            if not claim.holders and family_of(a) is family and pool.offers(a) and not self._pools.reserved_for(a)
+            for a, claim in self._left_in(pool, family)
+            if (claim.released or 0) + wait <= self.now
         ]
-        return (a for when, _, a in sorted(ready) if when + pool.reuse_after.total_seconds() <= self._now)
+        return [a for _, _, a in sorted(ready, reverse=True)]
+
+    def _left_in(self, pool: Pool, family: Family) -> Iterator[tuple[Address, Claim]]:
+        for address, claim in self.released.items():
+            if family_of(address) is family and pool.offers(address) and self._pools.reserved_for(address) is None:
+                yield address, claim
 
     def next_cooled(self, pools: Iterable[Pool], family: Family) -> int | None:
         """Seconds until the first address that is cooling may be given away, None when none is."""
@@ -181,29 +330,30 @@ class Index:
         return min(waits, default=None)
 
     def _coolest(self, pool: Pool, family: Family) -> int | None:
-        at = (pool.name, family)
-        if at not in self._cooling:  # once a plan: a pool that is full is asked by every Service it refuses
-            waits = [
-                claim.released + int(pool.reuse_after.total_seconds()) - self._now
-                for a, claim in self.claims.items()
-                if not claim.holders and claim.released is not None and family_of(a) is family
-                if pool.offers(a) and not self._pools.reserved_for(a)
-            ]
-            self._cooling[at] = min((wait for wait in waits if wait > 0), default=None)
-        return self._cooling[at]
+        spot = (pool.name, family)
+        if spot not in self._cooling:  # once a plan: a pool that is full is asked by every Service it refuses
+            wait = int(pool.reuse_after.total_seconds())
+            waits = [(claim.released or 0) + wait - self.now for _, claim in self._left_in(pool, family)]
+            self._cooling[spot] = min((wait for wait in waits if wait > 0), default=None)
+        return self._cooling[spot]
 
     def cooling(self, claim: Claim) -> bool:
         """Whether a released claim still keeps its address from other Services (reuseAfter)."""
         pool = self._pools.pool_of(claim.address)
         wait = (pool.reuse_after if pool else REUSE_AFTER).total_seconds()
-        return claim.released is not None and self._now < claim.released + wait
+        return claim.released is not None and self.now < claim.released + wait
 
     def frozen_in(self, pools: Iterable[Pool], family: Family) -> list[str]:
         """The complaints of blocks that cannot be read and hold addresses of these pools."""
-        ranges = [span for pool in pools for span in pool.usable.ranges(family)] if self._frozen else []
+        frozen = {b.id: b.complaint for b in self._blocks.values() if b.unreadable}
+        ranges = [span for pool in pools for span in pool.usable.ranges(family)] if frozen else []
         return [
             complaint
-            for block, complaint in sorted(self._frozen.items())
+            for block, complaint in sorted(frozen.items())
             if block.family is family
             and any(low < block.first + BLOCK_SIZE and high >= block.first for low, high in ranges)
         ]
+
+
+def _shares(service: Service) -> tuple[Sharing, ...]:
+    return (service.sharing,) if service.sharing is not None else ()

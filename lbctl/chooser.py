@@ -219,7 +219,7 @@ class Chooser:
 
     def _shared(self, service: Service, family: Family) -> tuple[Address, Pool] | None:
         """The lowest address, of the pools it may have one of, on which others stand under its key and it may too."""
-        for address in self.index.under_key(service.sharing, family) if service.sharing is not None else ():
+        for address in self.index.under_key(service, family):
             pool = self._pools.pool_of(address)
             if pool is None or self._passed_over(pool, service) or self.withheld(service, address, pool):
                 continue

@@ -34,16 +34,20 @@ def plan(
     wish: Wish | None = None,
     reassign: bool = False,
     traced: Key | None = None,
+    index: Index | None = None,
 ) -> Plan:
     """Decide for the selected Services (None: every one in scope); all Services are looked at.
 
     `named`: the Services were named by a person, which gives a released one an address again (default: when selected).
     `wish` is for each of the selected. `reassign` moves those whose address the pool file would not give them now. The
     Decision for `traced` carries the verdicts of the pools in its turn.
+
+    `index` is one that is kept (`serve`) and knows what the Snapshot shows: then a plan for some Services costs what
+    those cost, for of claims to let go of it looks at those of the selected names alone.
     """
     by_name = selected is not None if named is None else named
-    planner = _Planner(snapshot, pools, named=by_name, reassign=reassign)
-    chosen = [s for s in snapshot.services.values() if selected is None or s.key in selected]
+    planner = _Planner(snapshot, pools, index, named=by_name, reassign=reassign)
+    chosen = _chosen(snapshot, selected, by_name=index is not None)
     if wish is not None:
         chosen = [replace(s, ask=s.ask.with_wish(wish.addresses, wish.pool)) for s in chosen]
     decided: dict[Key, Decision] = {}
@@ -60,14 +64,20 @@ def plan(
         trace = planner.chooser.verdicts(service) if service.key == traced else ()
         decision = planner.allocate(service)
         decided[service.key] = replace(decision, trace=trace) if trace else decision
-    return Plan(
-        snapshot,
-        tuple(decided[s.key] for s in chosen),
-        planner.orphans(),
-        planner.expired(),
-        pools.digest,
-        _other_files(snapshot, pools.digest),
-    )
+    decisions = tuple(decided[s.key] for s in chosen)
+    if index is not None and selected is not None:
+        return Plan(snapshot, decisions, planner.orphans(selected), digest=pools.digest)
+    others = _other_files(snapshot, pools.digest)
+    return Plan(snapshot, decisions, planner.orphans(None), planner.expired(), pools.digest, others)
+
+
+def _chosen(snapshot: Snapshot, selected: frozenset[Key] | None, *, by_name: bool) -> list[Service]:
+    services = snapshot.services
+    if selected is None:
+        return list(services.values())
+    if by_name:
+        return [services[key] for key in sorted(selected) if key in services]
+    return [service for service in services.values() if service.key in selected]
 
 
 def _turn(service: Service, pools: PoolFile) -> int:
@@ -168,24 +178,20 @@ def droppable(holder: Holder, address: Address, service: Service) -> bool:
 class _Planner:
     """One plan in the making."""
 
-    def __init__(self, snapshot: Snapshot, pools: PoolFile, *, named: bool, reassign: bool) -> None:
+    def __init__(
+        self, snapshot: Snapshot, pools: PoolFile, index: Index | None, *, named: bool, reassign: bool
+    ) -> None:
         self.snapshot = snapshot
         self.pools = pools
         self.named = named
         self.reassign = reassign
-        self.index = Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
+        self.index = index or Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
         self.chooser = Chooser(self.index, pools, snapshot.namespaces, self._before)
-        self._held = _by_key(snapshot.blocks)
-        self._last: dict[Key, list[Claim]] = {}
-        self._parked: set[Key] = set()
-        for claim in self.index.claims.values():
-            self._parked |= {last.key for last in claim.all_parked if standing(snapshot, last)}
-            if not claim.holders and claim.last is not None:
-                self._last.setdefault(claim.last.key, []).append(claim)
 
-    def orphans(self) -> tuple[tuple[Claim, Holder], ...]:
-        """Holders whose Service is gone, another, or no longer one that lbctl gives addresses to."""
-        pairs = (pair for pairs in self._held.values() for pair in pairs)
+    def orphans(self, keys: Iterable[Key] | None) -> tuple[tuple[Claim, Holder], ...]:
+        """Holders whose Service is gone, another, or no longer one that lbctl gives addresses to; of all names, or of
+        these alone."""
+        pairs = self.index.holders() if keys is None else (pair for key in keys for pair in self.index.held(key))
         return tuple((c, h) for c, h in pairs if not self.index.alive(h) or self._reclassed(c, h))
 
     def _reclassed(self, claim: Claim, holder: Holder) -> bool:
@@ -201,14 +207,14 @@ class _Planner:
 
     def expired(self) -> frozenset[Address]:
         """Released claims past keepFor and reuseAfter; a parked one only when its Service's ask or uid has changed."""
-        gone = (c for claims in self._last.values() for c in claims if not self._kept(c) and not self.index.cooling(c))
+        gone = (c for c in self.index.released.values() if not self._kept(c) and not self.index.cooling(c))
         return frozenset(c.address for c in gone if not any(standing(self.snapshot, p) for p in c.all_parked))
 
     def _before(self, service: Service) -> Iterable[Claim]:
         """What a Service of this name had: of an older uid, then what was released within keepFor, the last one first,
         for that is where its clients still look."""
-        kept = [c for c in self._last.get(service.key, ()) if self._kept(c)]
-        older = [c for c, h in self._held.get(service.key, ()) if h.uid != service.uid]
+        kept = [c for c in self.index.had(service.key) if self._kept(c)]
+        older = [c for c, h in self.index.held(service.key) if h.uid != service.uid]
         return older + sorted(kept, key=lambda c: c.released or 0, reverse=True)
 
     def _kept(self, claim: Claim) -> bool:
@@ -216,7 +222,7 @@ class _Planner:
 
     def held(self, service: Service) -> list[tuple[Claim, Holder]]:
         """The claims in which this very Service (name and uid) is a holder."""
-        return [(c, h) for c, h in self._held.get(service.key, ()) if h.uid == service.uid]
+        return [(c, h) for c, h in self.index.held(service.key) if h.uid == service.uid]
 
     def settled(self, service: Service) -> Decision | None:
         """The Decision for a Service that needs no address chosen, or None."""
@@ -231,9 +237,13 @@ class _Planner:
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
         if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
-        if not self.named and not held and service.key in self._parked:
+        if not self.named and not held and self._is_parked(service):
             return Decision(service, Action.SKIP, Reason.Released)
         return self._keep(service, held)
+
+    def _is_parked(self, service: Service) -> bool:
+        parks = (last for claim in self.index.parks(service.key) for last in claim.all_parked)
+        return any(last.key == service.key and standing(self.snapshot, last) for last in parks)
 
     def _young(self, holder: Holder) -> bool:
         # A claim of the future was dated by another API server, whose clock is ahead: no reason to wait that long.
