@@ -89,7 +89,7 @@ class Case:
 
     def plan(self, pools: PoolFile) -> Plan:
         """What the planner makes of it."""
-        look = self._snapshot(pools)
+        look = self.snapshot(pools)
         if self.facts.get("release"):
             return plan_release(look, keys_of(self.facts["release"]), at_once=bool(self.facts.get("now")))
         wish = self.facts.get("wish")
@@ -103,7 +103,8 @@ class Case:
             reassign=bool(self.facts.get("reassign")),
         )
 
-    def _snapshot(self, pools: PoolFile) -> Snapshot:
+    def snapshot(self, pools: PoolFile) -> Snapshot:
+        """The cluster as the case tells it."""
         items = self.facts.get("services") or {}
         services = {s.key: s for s in (parse_service(service(name, facts or {})) for name, facts in items.items())}
         ledger: dict[BlockId, Block] = {}
