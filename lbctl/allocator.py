@@ -66,7 +66,9 @@ class Index:
         self._held: dict[Key, dict[Address, Holder]] = {}
         self._names: dict[Key, set[Address]] = {}  # released or parked by a Service of this name, or once so
         self._shared: dict[str, set[Address]] = {}  # by sharing key; some may be shared no more
-        self._occupied: dict[Family, list[int]] = {}  # sorted, made when first asked for
+        self._occupied: dict[Family, list[int]] = {}  # sorted, made when first asked for out of
+        self._unsure = False  # whether something noted may have lost its trace
+        self._noted: dict[Family, list[int]] = {f: [int(a) for a in others if family_of(a) is f] for f in Family}
         self._low: dict[Spot, int] = {}  # below it nothing is free
         self._lingering: dict[Spot, list[Address]] = {}
         self._cooling: dict[Spot, int | None] = {}
@@ -91,6 +93,7 @@ class Index:
         before = self._services.pop(key, None)
         if before is None:
             return
+        self._unsure = True
         kept = {*but.status, *but.external_ips} if but else set()
         for found, addresses in ((self._shown, before.status), (self._external, before.external_ips)):
             for address in addresses:
@@ -132,6 +135,7 @@ class Index:
         self._cooling.clear()
 
     def _put_claim(self, address: Address, claim: Claim | None) -> None:
+        self._unsure = self._unsure or claim is None
         before = self.claims.pop(address, None)
         self.released.pop(address, None)
         for holder in before.holders if before else ():
@@ -153,6 +157,7 @@ class Index:
         family, number = family_of(address), int(address)
         occupied = self._occupied.get(family)
         if occupied is None:
+            self._noted[family].append(number)
             return
         at = bisect_left(occupied, number)
         was, now = at < len(occupied) and occupied[at] == number, self._traced(address)
@@ -305,8 +310,10 @@ class Index:
 
     def _occupied_in(self, family: Family) -> list[int]:
         if family not in self._occupied:
-            traced = self.claims.keys() | self._shown.keys() | self._external.keys() | self._others.keys()
-            self._occupied[family] = sorted(int(a) for a in traced if family_of(a) is family)
+            noted = sorted(set(self._noted.pop(family)))
+            if self._unsure:
+                noted = [n for n in noted if self._traced(from_int(family, n))]
+            self._occupied[family] = noted
         return self._occupied[family]
 
     def _rested(self, pool: Pool, family: Family) -> list[Address]:

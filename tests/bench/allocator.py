@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -77,10 +77,10 @@ class _Clocked(planner._Planner):
         self.made = time.process_time()
         _Clocked.last = self
 
-    def orphans(self) -> Any:
+    def orphans(self, keys: Iterable[Key] | None) -> Any:
         """What a plan asks for once everything is decided."""
         self.decided = time.process_time()
-        return super().orphans()
+        return super().orphans(keys)
 
 
 def _laps(look: Snapshot, pools: PoolFile, new: frozenset[Key]) -> tuple[float, float]:

@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import median
 
 from lbctl.addresses import AddressSet
-from lbctl.rounds import status_patch
 from lbctl.decisions import Action, Decision
 from lbctl.reasons import Reason
+from lbctl.rounds import status_patch
 from lbctl.services import parse_service
 from tests.bench.figures import Figure
 from tests.testbed.client import Request
