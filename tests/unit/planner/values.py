@@ -104,12 +104,16 @@ def pools(*given: Pool, load_balancer_class: str | None = None) -> PoolFile:
 
 
 class Api:
-    """Services and ConfigMaps in memory, as a transport. A write gives a new resourceVersion; `faults` are
-    errors that the next request of a method ends with, after it is carried out (but for a 429)."""
+    """Services, ConfigMaps, Nodes and Namespaces in memory, as a transport. A write gives a new resourceVersion, unless
+    it changes nothing; `now` is its clock; `faults` are errors that the next request of a method ends with, after it is
+    carried out (but for a 429)."""
 
     def __init__(self, services: Iterable[Json], ledger: Mapping[BlockId, Block] | None = None) -> None:
-        self.services = {f"/api/v1/namespaces/d/services/{s['metadata']['name']}": s for s in services}
+        self.services = {service_path(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in services}
         self.blocks: dict[str, Json] = {}
+        self.nodes: list[Json] = []
+        self.namespaces: list[Json] = []
+        self.now: float = NOW
         self.namespace = True
         self.refused: Exception | None = None  # what the namespace may not be made for
         self.faults: dict[str, Exception] = {}
@@ -119,6 +123,7 @@ class Api:
             self.blocks[block.id.name] = self._new(block.to_object())
 
     def _new(self, item: Mapping[str, Any]) -> Json:
+        """The object as a write leaves it: at a resourceVersion of its own."""
         meta = {**item["metadata"], "resourceVersion": str(next(self._versions))}
         return {**item, "metadata": meta}
 
@@ -137,7 +142,7 @@ class Api:
         fault = self.faults.pop(method, None)
         if isinstance(fault, errors.Throttled):
             raise fault  # which is turned away before anything is done
-        answer = Answer(self._answer(method, path, json.loads(json.dumps(body))), NOW)
+        answer = Answer(self._answer(method, path, json.loads(json.dumps(body))), self.now)
         if fault is not None:
             raise fault
         return answer
@@ -156,13 +161,23 @@ class Api:
             return _list(self.services.values())
         if path.endswith("/configmaps"):
             return _list(self.blocks.values())
-        return self.blocks[path.rpartition("/")[2]] if "/configmaps/" in path else _list([])
+        if "/configmaps/" in path:
+            return self.blocks[path.rpartition("/")[2]]
+        return _list(self.nodes if path.endswith("/nodes") else self.namespaces)
 
     def _patched(self, path: str, body: Json) -> Json:
-        before = self.services[path]
-        if before["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+        before = self.services.get(path)
+        if before is None:
+            raise errors.NotFound("gone")
+        if any(before["metadata"][name] != wanted for name, wanted in body["metadata"].items()):
             raise errors.Conflict("changed")
-        self.services[path] = self._new({**before, "status": {**before["status"], **body["status"]}})
+        if "loadBalancer" in body["status"] and before["spec"]["type"] != "LoadBalancer":
+            raise errors.Invalid("no LoadBalancer")
+        after = {**before, "status": {**before["status"], **body["status"]}}
+        if "loadBalancer" in body["status"]:  # null is how a list is taken away
+            after["status"]["loadBalancer"] = {"ingress": body["status"]["loadBalancer"]["ingress"] or []}
+        if after != before:
+            self.services[path] = self._new(after)
         return self.services[path]
 
     def _written(self, method: str, body: Json) -> Json:
@@ -192,6 +207,11 @@ class Api:
     def held(self) -> dict[str, str]:
         """The Service that holds each address."""
         return {address: h.key.name for address, claim in self.claims().items() for h in claim.holders}
+
+
+def service_path(namespace: str, name: str) -> str:
+    """The path of a Service."""
+    return f"/api/v1/namespaces/{namespace}/services/{name}"
 
 
 def _list(items: Iterable[Json]) -> Json:
