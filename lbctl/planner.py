@@ -18,7 +18,8 @@ from lbctl.claims import MOST_PARKS, Block, BlockId, Claim, Holder, Last
 from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
-from lbctl.services import Key, Service, out_of_scope
+from lbctl.services import MANAGER, Key, Service, class_words, out_of_scope
+from lbctl.verdicts import Verdict, verdicts
 
 DIGEST = re.compile("[0-9a-f]{8}")  # of a pool file, the last word of a claim's `by`
 HOUR = 3600  # seconds for which a claim written with another pool file is told of
@@ -40,7 +41,7 @@ def plan(
 
     `named`: the Services were named by a person, which gives a released one an address again (default: when selected).
     `wish` is for each of the selected. `reassign` moves those whose address the pool file would not give them now. The
-    Decision for `traced` carries the verdicts of the pools in its turn.
+    Decision for `traced` carries the verdicts of the pools in its turn, whatever is decided.
 
     `index` is one that is kept (`serve`) and knows what the Snapshot shows: then a plan for some Services costs what
     those cost, for of claims to let go of it looks at those of the selected names alone.
@@ -54,19 +55,20 @@ def plan(
     todo: list[Service] = []
     for service in chosen:
         if (settled := planner.settled(service)) is not None:
-            decided[service.key] = settled
+            trace = planner.trace(service, settled) if service.key == traced else ()
+            decided[service.key] = replace(settled, trace=trace) if trace else settled
         else:
             todo.append(service)
     # What is held stays; then requests, reservations, the rest; each by age, then name: so that the outcome is the same
     # for every process that looks at the same cluster.
     for service in sorted(todo, key=lambda s: (_turn(s, pools), s.created, s.key)):
         # Asked before it is decided, for afterwards its own address is no longer free.
-        trace = planner.chooser.verdicts(service) if service.key == traced else ()
+        trace = planner.trace(service) if service.key == traced else ()
         decision = planner.allocate(service)
         decided[service.key] = replace(decision, trace=trace) if trace else decision
     decisions = tuple(decided[s.key] for s in chosen)
     if index is not None and selected is not None:
-        return Plan(snapshot, decisions, planner.orphans(selected), digest=pools.digest)
+        return Plan(snapshot, decisions, planner.orphans(selected | planner.bereft(decisions)), digest=pools.digest)
     others = _other_files(snapshot, pools.digest)
     return Plan(snapshot, decisions, planner.orphans(None), planner.expired(), pools.digest, others)
 
@@ -205,6 +207,11 @@ class _Planner:
             return False
         return droppable(holder, claim.address, service)
 
+    def bereft(self, decisions: Iterable[Decision]) -> frozenset[Key]:
+        """The names of holders who are gone, in claims that these decisions write over."""
+        claims = (self.index.claims.get(address) for decision in decisions for address in decision.claims)
+        return frozenset(h.key for c in claims if c is not None for h in c.holders if not self.index.alive(h))
+
     def expired(self) -> frozenset[Address]:
         """Released claims past keepFor and reuseAfter; a parked one only when its Service's ask or uid has changed."""
         gone = (c for c in self.index.released.values() if not self._kept(c) and not self.index.cooling(c))
@@ -227,13 +234,17 @@ class _Planner:
     def settled(self, service: Service) -> Decision | None:
         """The Decision for a Service that needs no address chosen, or None."""
         if (reason := out_of_scope(service, self.pools.load_balancer_class)) is not None:
-            return Decision(service, Action.SKIP, reason, addresses=service.status)
+            words = class_words(service, self.pools.load_balancer_class) if reason is Reason.ForeignClass else ""
+            return Decision(service, Action.SKIP, reason, words, service.status)
         held = self.held(service)
         if (unreadable := _unreadable(service, self.snapshot.blocks)) is not None:
             return unreadable
         if strange := _strange(service, [c.address for c, _ in held]):
             words = f"its status shows {', '.join(strange)}, which lbctl holds no claim for"
-            words += f": {service.rival} wrote it" if service.rival else ""
+            if MANAGER in service.writers:
+                words += ": lbctl wrote it, and lbctl claims repair makes it lbctl's again"
+            elif service.rival:
+                words += f": {service.rival} wrote it"
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
         if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
@@ -294,3 +305,14 @@ class _Planner:
         if addresses == service.status and not drops and self._as_written(held, service):
             return Decision(service, Action.KEEP, Reason.Assigned, addresses=addresses)
         return Decision(service, Action.ASSIGN, Reason.Assigned, addresses=addresses, claims=got, drops=drops)
+
+    def trace(self, service: Service, settled: Decision | None = None) -> tuple[Verdict, ...]:
+        """What each pool says of the Service as things stand; where nothing is chosen, those that hold its addresses.
+
+        Of one that was released by hand it is what they would say if a person named it.
+        """
+        chosen = settled is None or settled.action is Action.KEEP or settled.reason is Reason.Released
+        held = self.held(service)
+        claims, same = {c.address: c for c, _ in held}, self._same_ask(held, service)
+        stays = self.chooser.kept(service, claims, same_ask=same, reassign=self.reassign)
+        return verdicts(self.chooser, service, () if isinstance(stays, Refusal) else stays, chosen=chosen)

@@ -14,13 +14,19 @@ class Reason(Enum):
 
     Assigned = ("it has the addresses it asks for", "")
     Pending = ("it waits for an address, and nothing stands in the way", "lbctl assign NAMESPACE/NAME gives it one")
-    Adopted = ("the address was in the status already and is in our pools", "lbctl claims list shows who wrote it")
+    Adopted = (
+        "another controller gave it its address, and lbctl holds that now",
+        "remove the other controller: while it runs it may go on writing the status",
+    )
     NotLoadBalancer = ("it is not of type LoadBalancer", "set spec.type to LoadBalancer")
     ForeignClass = (
         "its loadBalancerClass is for another controller",
         "set loadBalancerClass in the pool file to the class lbctl is to serve",
     )
-    ForeignOwner = ("another controller has filled its status", "remove the other controller's address first")
+    ForeignOwner = (
+        "another controller has filled its status",
+        "remove the other controller's address first, or take it over with lbctl adopt",
+    )
     Ignored = ("it is marked to be left alone", "remove the annotation lbctl/ignore (or kube-vip.io/ignore)")
     Deleting = ("it is being deleted", "")
     InvalidRequest = ("what it asks for cannot be read", "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10")
@@ -57,6 +63,10 @@ class Reason(Enum):
     PoolFilesDiffer = ("two pool files were used within an hour", "use one pool file everywhere")
     BeingAssigned = ("another lbctl is assigning it right now", "wait a few seconds and look again")
     Released = ("its address was released by hand", "lbctl assign NAMESPACE/NAME gives it an address again")
+    StatusFight = (
+        "somebody clears its status as often as lbctl writes it",
+        "find out who: kubectl get service NAME -n NAMESPACE --show-managed-fields -o yaml",
+    )
     NotOurs = ("lbctl holds no claim for its address", "whoever wrote the address must clear it")
     DhcpNotSupported = ("lbctl asks no DHCP server for addresses", "ask for an address of a pool, or for none")
     LedgerUnreadable = (

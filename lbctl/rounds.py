@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lbctl.addresses import Address, AddressError, parse_address
+from lbctl.addresses import Address
 from lbctl.ages import seconds_of, timestamp
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.decisions import Action, Decision, Plan, Snapshot
@@ -24,6 +24,7 @@ from lbctl.planner import droppable, still_parked
 from lbctl.reasons import Reason
 from lbctl.services import CONDITION, Key, Service, parse_service
 from lbctl.sidebyside import side_by_side
+from lbctl.world import node_addresses
 
 if TYPE_CHECKING:  # because most runs tell of nothing
     from lbctl.kube.events import Kind
@@ -74,7 +75,7 @@ class Cluster:
         services = [parse_service(item) for item in listed.items]
         attempt, mine = self.name_attempt(), frozenset(self.attempts)
         self.attempts.add(attempt)
-        others = {**self.others, **_node_addresses(self.kube.list_nodes().items)}
+        others = {**self.others, **node_addresses(self.kube.list_nodes().items)}
         labels = _labels(self.kube.list_namespaces().items) if self.with_namespaces else {}
         return Snapshot({s.key: s for s in services}, blocks, others, int(listed.date), attempt, mine, labels)
 
@@ -83,26 +84,18 @@ def _labels(namespaces: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, s
     return {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in namespaces}
 
 
-def _node_addresses(nodes: Iterable[Mapping[str, Any]]) -> dict[Address, str]:
-    found: dict[Address, str] = {}
-    for node in nodes:
-        for entry in (node.get("status") or {}).get("addresses") or ():
-            try:
-                found[parse_address(entry.get("address") or "")] = f"node {node['metadata']['name']} has it"
-            except AddressError:
-                continue  # because a Node's addresses are host names too
-    return found
-
-
 @dataclass(slots=True)
 class Round:
     """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed; whether it
-    `freed` an address, which may end a refusal."""
+    `freed` an address, which may end a refusal; the `blocks` of claims as they are now; the first status that the API
+    server `refused` to take though nothing was wrong with it."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
     freed: bool = False
     pause: float = 0.0
+    blocks: Mapping[BlockId, Block] = field(default_factory=dict)
+    refused: ClusterError | None = None
 
     def outcome(self, decision: Decision) -> Decision:
         """What became of a Decision of the Plan; Action.WAIT when it was overtaken and is to be planned again."""
@@ -114,6 +107,15 @@ class Round:
 def carry_out(cluster: Cluster, planned: Plan) -> Round:
     """Do one Plan. Raises ClusterError when the cluster can't be reached, or did not take a status, once it has taken
     the others; what was claimed by then stays claimed."""
+    done = do_round(cluster, planned)
+    if done.refused is not None:
+        raise done.refused
+    return done
+
+
+def do_round(cluster: Cluster, planned: Plan) -> Round:
+    """Do one Plan, and leave it to the caller what a status that was not taken means. Raises ClusterError when the
+    cluster can't be reached."""
     return _Carrier(cluster, planned).run()
 
 
@@ -134,17 +136,16 @@ class _Carrier:
 
     def run(self) -> Round:
         writing = [d for d in self._plan.decisions if d.writes]
-        lost = self._write(self._claims(writing))
+        lost = self._write(self._claims(writing), sweep=self._plan.sweeps)
         ready = [d for d in writing if not any(BlockId.of(a) in lost for a in d.claims)]
         self._again |= {d.service.key for d in writing} - {d.service.key for d in ready}
-        after = self._publish(ready)
-        self._tell_refusals()
+        after = self._publish([d for d in ready if d.action is not Action.ADOPT])
+        if self._plan.tells:
+            self._tell_refusals()
         freed = self._drop(ready, after) or any(BlockId.of(c.address) not in lost for c, _ in self._plan.orphans)
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
-        if self._refused:
-            raise self._refused[0]
-        return Round(done, self._again, freed, self._pause)
+        return Round(done, self._again, freed, self._pause, self._blocks, next(iter(self._refused), None))
 
     def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
         """The claims to write: those of this round's Services, and those that holders who are gone leave behind."""
@@ -179,14 +180,19 @@ class _Carrier:
             return replace(before.joined(holder), by=by, parks=parks)
         return Claim(address, (holder,), pool, self._now, by, parks=parks)
 
-    def _write(self, claims: Iterable[Claim]) -> set[BlockId]:
-        """Write claims, one compare-and-swap a block, side by side; returns the blocks lost to another run."""
+    def _write(self, claims: Iterable[Claim], *, sweep: bool = False) -> set[BlockId]:
+        """Write claims, one compare-and-swap a block, side by side; returns the blocks lost to another run.
+
+        Expired claims of the blocks written go with it, and those of all blocks in a `sweep`.
+        """
         changes: dict[BlockId, list[Claim]] = {}
         for claim in claims:
             changes.setdefault(BlockId.of(claim.address), []).append(claim)
         expired: dict[BlockId, list[Address]] = {}
         for address in self._plan.expired:
             expired.setdefault(BlockId.of(address), []).append(address)
+            if sweep:
+                changes.setdefault(BlockId.of(address), [])
 
         def one(block_id: BlockId) -> BlockId | None:
             block = self._blocks.get(block_id) or Block(block_id, None, {})

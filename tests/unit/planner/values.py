@@ -150,7 +150,7 @@ class Api:
     def _answer(self, method: str, path: str, body: Json) -> Json:
         if method == "PATCH":
             return self._patched(path.removesuffix("/status"), body)
-        if path.endswith("/namespaces"):
+        if path.endswith("/namespaces") and method == "POST":
             if self.refused is not None:
                 raise self.refused
             self.namespace = True
@@ -159,6 +159,10 @@ class Api:
             return self._written(method, body)
         if path.endswith("/services"):
             return _list(self.services.values())
+        if "/services/" in path:
+            if path not in self.services:
+                raise errors.NotFound("gone")
+            return self.services[path]
         if path.endswith("/configmaps"):
             return _list(self.blocks.values())
         if "/configmaps/" in path:

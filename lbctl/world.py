@@ -1,0 +1,170 @@
+"""What `serve` knows of the cluster, kept up to date one change at a time, and which Services each change concerns.
+
+One thread tells it what the watches bring and what its own writes were answered with; whatever comes late or twice is
+passed over, for a resourceVersion that is known is never gone back from (of one resource they are comparable since
+Kubernetes 1.35, KEP-5504, and have been numbers of etcd's for ever). Pure: no clock, no client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lbctl.addresses import Address, AddressError, parse_address
+from lbctl.allocator import Index
+from lbctl.claims import Block, BlockId, parse_block
+from lbctl.decisions import Snapshot
+from lbctl.pools import PoolFile
+from lbctl.services import Key, Service, parse_service
+
+Object = Mapping[str, Any]
+
+
+class World:
+    """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
+    the API shows, in words; `dirty` are the Services to plan for, `helps` whether something changed that may end a
+    refusal."""
+
+    def __init__(self, pools: PoolFile, others: Mapping[Address, str]) -> None:
+        self.pools = pools
+        self.services: dict[Key, Service] = {}
+        self.blocks: dict[BlockId, Block] = {}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.dirty: set[Key] = set()
+        self.helps = False
+        self._fixed = others
+        self._nodes: dict[str, dict[Address, str]] = {}
+        self.index = Index({}, {}, others, pools, 0)
+
+    def use_pools(self, pools: PoolFile) -> None:
+        """Another pool file: whoever was refused is planned again; who has an address keeps it."""
+        self.pools = pools
+        self.helps = True
+
+    def snapshot(self, now: int, attempt: str, mine: frozenset[str]) -> Snapshot:
+        """What is known, for one plan; not to be kept, for it changes with the world. It makes the Index ready too."""
+        self.index.begin(self.pools, now)
+        return Snapshot(self.services, self.blocks, self._others(), now, attempt, mine, self.namespaces)
+
+    def _others(self) -> dict[Address, str]:
+        found = dict(self._fixed)
+        for addresses in self._nodes.values():
+            found |= addresses
+        return found
+
+    def put_service(self, item: Object) -> None:
+        """A Service as the API shows it."""
+        self.put_parsed(parse_service(item))
+
+    def put_parsed(self, service: Service) -> None:
+        """A Service as one read showed it, unless a later one is known."""
+        before = self.services.get(service.key)
+        if before is not None and before.uid == service.uid and not _newer(service, before):
+            return
+        self.services[service.key] = service
+        self.index.put_service(service)
+        if before is not None:
+            self._lost(before, service)
+        if service.is_load_balancer or (before and before.is_load_balancer) or self.index.held(service.key):
+            self.dirty.add(service.key)
+
+    def drop_service(self, key: Key, uid: str = "") -> None:
+        """A Service that is gone; with `uid` only that very one."""
+        before = self.services.get(key)
+        if before is None or (uid and before.uid != uid):
+            return
+        del self.services[key]
+        self.index.drop_service(key)
+        self._lost(before, None)
+        self.dirty.add(key)
+
+    def _lost(self, before: Service, after: Service | None) -> None:
+        shown = {*after.status, *after.external_ips} if after else set()
+        if not shown.issuperset((*before.status, *before.external_ips)):
+            self.helps = True
+
+    def put_block(self, item: Object) -> None:
+        """A ConfigMap of lbctl-system as the API shows it; one that is no block of claims is none of ours."""
+        try:
+            self.put_claims(parse_block(item))
+        except AddressError:
+            return
+
+    def put_claims(self, block: Block) -> None:
+        """A block as it is now, unless a later version of it is known."""
+        before = self.blocks.get(block.id)
+        if before is not None and _version(block.resource_version) <= _version(before.resource_version):
+            return
+        self.blocks[block.id] = block
+        self.index.put_block(block)
+        self._claims_changed(before, block)
+
+    def drop_block(self, name: str) -> Block | None:
+        """A ConfigMap that was deleted; the block as it was last known, if it was one."""
+        try:
+            block_id = BlockId.from_name(name)
+        except AddressError:
+            return None
+        before = self.blocks.pop(block_id, None)
+        if before is not None:
+            self.index.put_block(Block(block_id, None, {}))
+            self._claims_changed(before, Block(block_id, None, {}))
+        return before
+
+    def _claims_changed(self, before: Block | None, after: Block) -> None:
+        old = before.claims if before else {}
+        for address in old.keys() | after.claims.keys():
+            was, now = old.get(address), after.claims.get(address)
+            if was is now or was == now:
+                continue
+            holders = {h.key for c in (was, now) if c is not None for h in c.holders}
+            self.dirty |= holders
+            if was is not None and was.holders and (now is None or len(now.holders) < len(was.holders)):
+                self.helps = True
+
+    def put_node(self, item: Object) -> None:
+        """A Node as the API shows it."""
+        self._set_node(item["metadata"]["name"], node_addresses([item]))
+
+    def drop_node(self, name: str) -> None:
+        """A Node that is gone."""
+        self._set_node(name, {})
+
+    def _set_node(self, name: str, addresses: dict[Address, str]) -> None:
+        if self._nodes.get(name, {}) == addresses:
+            return
+        self._nodes[name] = addresses
+        self.index.put_others(self._others())
+        self.helps = True
+
+    def put_namespace(self, item: Object) -> None:
+        """A Namespace as the API shows it."""
+        name, labels = item["metadata"]["name"], item["metadata"].get("labels") or {}
+        if self.namespaces.get(name) != labels:
+            self.namespaces[name] = labels
+            self.helps = True
+
+    def drop_namespace(self, name: str) -> None:
+        """A Namespace that is gone."""
+        self.namespaces.pop(name, None)
+
+
+def node_addresses(nodes: Iterable[Object]) -> dict[Address, str]:
+    """The addresses of these Nodes, in words; they are in use."""
+    found: dict[Address, str] = {}
+    for node in nodes:
+        for entry in (node.get("status") or {}).get("addresses") or ():
+            try:
+                found[parse_address(entry.get("address") or "")] = f"node {node['metadata']['name']} has it"
+            except AddressError:
+                continue  # because a Node's addresses are host names too
+    return found
+
+
+def _newer(service: Service, before: Service) -> bool:
+    return _version(service.resource_version) > _version(before.resource_version)
+
+
+def _version(resource_version: str | None) -> int:
+    """A resourceVersion as a number; one that is none is older than all."""
+    return int(resource_version) if resource_version and resource_version.isdecimal() else 0
