@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
 
 
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch as the API writes them."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant(seconds: float) -> str:
+    """The same, but for times that no calendar has: somebody may have written any number into a claim."""
+    try:
+        return timestamp(seconds)
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"
+
+
+def ago(seconds: float | None, now: float) -> str:
+    """How long ago a time was."""
+    return f"{lasting(now - (seconds or 0))} ago"
 
 
 def seconds_of(stamp: str) -> float:

@@ -7,8 +7,8 @@ everybody. Pure: one Chooser serves one plan, and counts what it is told has bee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 
 from lbctl.addresses import Address, Family, family_of
 from lbctl.allocator import Index, Refusal
@@ -16,14 +16,6 @@ from lbctl.claims import Claim
 from lbctl.pools import KEEP_FOR, Pool, PoolFile
 from lbctl.reasons import Reason
 from lbctl.services import Service
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one pool has for one Service, in words."""
-
-    pool: str
-    words: str
 
 
 class Chooser:
@@ -38,7 +30,7 @@ class Chooser:
         before: Callable[[Service], Iterable[Claim]],
     ) -> None:
         self.index = index
-        self._pools = pools
+        self.pools = pools
         self._namespaces = namespaces
         self._before = before
 
@@ -50,6 +42,15 @@ class Chooser:
         `same_ask`: what it holds was given for what it asks now, so that it stays, whatever the pool file says by now,
         unless a person wants to `reassign`.
         """
+        if (refusal := self.unanswerable(service)) is not None:
+            return refusal
+        kept = self.kept(service, held, same_ask=same_ask, reassign=reassign)
+        if isinstance(kept, Refusal):
+            return kept
+        return self._requested(service, kept) if service.ask.addresses else self._unasked(service, kept)
+
+    def unanswerable(self, service: Service) -> Refusal | None:
+        """Why no pool is asked at all, whatever is in them; None when they are."""
         if service.ask.error:
             return Refusal(Reason.InvalidRequest, service.ask.error)
         if service.ask.conflict:
@@ -58,26 +59,23 @@ class Chooser:
             return Refusal(Reason.DhcpNotSupported, f"{service.ask.source} asks for an address by DHCP")
         if service.sharing is not None and service.sharing.too_many_ports:
             return Refusal(Reason.TooManyPorts, f"it has {len(service.sharing.ports)} ranges of ports, and shares")
-        if not self._pools.pools:
-            words = f"{self._pools.path} has no pools" if self._pools.path else "no pool file was found"
+        if not self.pools.pools:
+            words = f"{self.pools.path} has no pools" if self.pools.path else "no pool file was found"
             return Refusal(Reason.NoPools, words)
-        kept = self._kept(service, held, same_ask=same_ask, reassign=reassign)
-        if isinstance(kept, Refusal):
-            return kept
-        return self._requested(service, kept) if service.ask.addresses else self._unasked(service, kept)
+        return None
 
     def outgrown(self, service: Service, address: Address) -> bool:
         """Whether the pool file by now keeps this address from the Service, or another one for it: what `--reassign`
         moves."""
-        pool = self._pools.pool_of(address)
+        pool = self.pools.pool_of(address)
         if pool is None or self.barred(service, pool) or self.withheld(service, address, pool):
             return True
         if service.ask.addresses or service.ask.pool is not None:
             return False
-        mine = self._pools.reservation(service.key)
+        mine = self.pools.reservation(service.key)
         return address not in mine and family_of(address) in {family_of(a) for a in mine}
 
-    def _kept(
+    def kept(
         self, service: Service, held: Mapping[Address, Claim], *, same_ask: bool, reassign: bool
     ) -> dict[Address, str] | Refusal:
         """What of the held addresses stays, one a family: rather those that the status shows."""
@@ -100,7 +98,7 @@ class Chooser:
             return True
         if service.ask.addresses:
             return address in service.ask.addresses
-        pool = self._pools.pool_of(address)
+        pool = self.pools.pool_of(address)
         return service.ask.pool is None or (pool is not None and pool.name == service.ask.pool)
 
     def _requested(self, service: Service, kept: Mapping[Address, str]) -> dict[Address, str] | Refusal:
@@ -124,7 +122,7 @@ class Chooser:
             return refusal
         self._take_back(service, got)
         for family in _missing(service, got):
-            if (joined := self._shared(service, family)) is not None:
+            if (joined := next(self.shareable(service, family), None)) is not None:
                 got[joined[0]] = joined[1].name
         if missing := _missing(service, got):
             found, lack = self.choose(service, missing)
@@ -135,8 +133,8 @@ class Chooser:
 
     def _reserved(self, service: Service, got: dict[Address, str]) -> Refusal | None:
         """What the pool file keeps for this Service: exactly that, or a refusal, as if the Service had asked for it."""
-        for address in self._pools.reservation(service.key):
-            pool = self._pools.pool_of(address)
+        for address in self.pools.reservation(service.key):
+            pool = self.pools.pool_of(address)
             elsewhere = service.ask.pool is not None and (pool is None or pool.name != service.ask.pool)
             if elsewhere or not _lacks(got, address) or family_of(address) not in service.ask.families:
                 continue
@@ -148,18 +146,23 @@ class Chooser:
         return None
 
     def _take_back(self, service: Service, got: dict[Address, str]) -> None:
-        """Addresses that a Service of this namespace/name had before (an older uid, or released within keepFor)."""
+        for claim, pool in self.returns(service):
+            if _lacks(got, claim.address):
+                got[claim.address] = pool.name
+
+    def returns(self, service: Service) -> Iterator[tuple[Claim, Pool]]:
+        """What it may have back of what a Service of this namespace/name had (an older uid, or released within
+        keepFor), the last one first."""
         for claim in self._before(service):
-            address, pool = claim.address, self._pools.pool_of(claim.address)
+            address, pool = claim.address, self.pools.pool_of(claim.address)
             if pool is None or self.barred(service, pool) or self.withheld(service, address, pool):
                 continue
-            free = _lacks(got, address) and self.index.conflict(service, address) is None
-            if free and self._suits(service, address, same_ask=False):
-                got[address] = pool.name
+            if self._suits(service, address, same_ask=False) and self.index.conflict(service, address) is None:
+                yield claim, pool
 
     def check_request(self, service: Service, address: Address) -> Pool | Refusal:
         """The pool an asked-for address comes from, or why the Service can't have it."""
-        ask, pool = service.ask, self._pools.pool_of(address)
+        ask, pool = service.ask, self.pools.pool_of(address)
         family = family_of(address)
         if family not in ask.families:
             wants = " and ".join(ask.families)
@@ -191,7 +194,7 @@ class Chooser:
             return Refusal(Reason.AddressExcluded, f"pool {pool.name} excludes {address}")
         if not pool.hands_out(address):
             return Refusal(Reason.AddressExcluded, f"pool {pool.name} has avoidBuggyIPs, which leaves out {address}")
-        reserved = self._pools.reserved_for(address)
+        reserved = self.pools.reserved_for(address)
         if reserved is not None and reserved != service.key:
             return Refusal(Reason.AddressReserved, f"{address} is reserved for Service {reserved}")
         return None
@@ -215,44 +218,23 @@ class Chooser:
         missing = [f for f in families if f not in split]
         if not missing:
             return split, None
-        return split, self._lack(pools, missing[0])
+        return split, self.lack(pools, missing[0])
 
-    def _shared(self, service: Service, family: Family) -> tuple[Address, Pool] | None:
-        """The lowest address, of the pools it may have one of, on which others stand under its key and it may too."""
+    def shareable(self, service: Service, family: Family) -> Iterator[tuple[Address, Pool]]:
+        """Addresses on which others stand under its key and it may too, of pools it may have one of, lowest first."""
         for address in self.index.under_key(service, family):
-            pool = self._pools.pool_of(address)
-            if pool is None or self._passed_over(pool, service) or self.withheld(service, address, pool):
+            pool = self.pools.pool_of(address)
+            if pool is None or self.passed_over(pool, service) or self.withheld(service, address, pool):
                 continue
             if self.index.conflict(service, address) is None:
-                return address, pool
-        return None
+                yield address, pool
 
-    def verdicts(self, service: Service) -> tuple[Verdict, ...]:
-        """What each pool, in the order they are asked, has for this Service."""
-        return tuple(Verdict(pool.name, self._verdict(pool, service)) for pool in self._in_turn())
-
-    def _in_turn(self) -> tuple[Pool, ...]:
+    def in_turn(self) -> tuple[Pool, ...]:
         """Pools that say whom they are for before those for everybody, each by priority."""
-        every = self._pools.by_priority()
+        every = self.pools.by_priority()
         return (*(p for p in every if p.restricted), *(p for p in every if not p.restricted))
 
-    def _verdict(self, pool: Pool, service: Service) -> str:
-        asked = service.ask.addresses or self._pools.reservation(service.key)
-        if mine := [a for a in asked if a in pool.addresses]:
-            found = [(a, self.check_request(service, a)) for a in mine]
-            return "; ".join(f"{a} is free" if isinstance(r, Pool) else r.message for a, r in found)
-        if service.ask.addresses:
-            return "does not hold the address asked for"
-        if why := self._passed_over(pool, service):
-            return why
-        return "; ".join(self._room(pool, f, service) for f in service.ask.families)
-
-    def _room(self, pool: Pool, family: Family, service: Service) -> str:
-        if (free := self.index.next_free(pool, family, service.key)) is not None:
-            return f"{free} is free"
-        return self._lack((pool,), family).message
-
-    def _passed_over(self, pool: Pool, service: Service) -> str:
+    def passed_over(self, pool: Pool, service: Service) -> str:
         """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
         if service.ask.pool is not None and service.ask.pool != pool.name:
             return f"the Service names pool {service.ask.pool}"
@@ -265,16 +247,16 @@ class Chooser:
     def _candidates(self, service: Service) -> tuple[Pool, ...] | Refusal:
         name = service.ask.pool
         if name is not None:
-            named = self._pools.pool(name)
+            named = self.pools.pool(name)
             if named is None:
-                return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self._pools.path}")
+                return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self.pools.path}")
             return self.barred(service, named) or (named,)
-        pools = tuple(p for p in self._in_turn() if not self._passed_over(p, service))
+        pools = tuple(p for p in self.in_turn() if not self.passed_over(p, service))
         return pools or self._no_pool(service)
 
     def _no_pool(self, service: Service) -> Refusal:
         """Why no pool of several is for this Service: all that give addresses unasked, and what bars it from each."""
-        open_pools = [p for p in self._in_turn() if p.auto_assign]
+        open_pools = [p for p in self.in_turn() if p.auto_assign]
         if not open_pools:
             return Refusal(Reason.NoMatchingPool, "every pool has autoAssign: false")
         barred = [b for p in open_pools if (b := self.barred(service, p)) is not None]
@@ -283,7 +265,7 @@ class Chooser:
             reason = Reason.PoolDisabled
         return Refusal(reason, "; ".join(b.message for b in barred))
 
-    def _lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
+    def lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
         names = ", ".join(p.name for p in pools)
         having = [p for p in pools if p.count(family)]
         if not having:
@@ -298,10 +280,13 @@ class Chooser:
 
 def kept_for_its_name(claim: Claim, pools: PoolFile, now: int) -> bool:
     """Whether a released claim is given back to a Service of the name that held it (keepFor)."""
-    if claim.released is None:
-        return False
+    return claim.released is not None and now - claim.released < keep_for(claim, pools).total_seconds()
+
+
+def keep_for(claim: Claim, pools: PoolFile) -> timedelta:
+    """How long a released address is kept for its name."""
     pool = pools.pool_of(claim.address)  # none of ours: another pool file may hold the address
-    return now - claim.released < (pool.keep_for if pool else KEEP_FOR).total_seconds()
+    return pool.keep_for if pool else KEEP_FOR
 
 
 def _lacks(got: Mapping[Address, str], address: Address) -> bool:

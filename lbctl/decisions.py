@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lbctl.addresses import Address
-from lbctl.chooser import Verdict
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
+from lbctl.verdicts import Verdict
 
 
 class Action(StrEnum):
@@ -23,6 +23,7 @@ class Action(StrEnum):
     KEEP = "keep"  # nothing to do
     ASSIGN = "assign"  # claim, then publish, then drop what is left behind
     RELEASE = "release"  # clear, then park the claims
+    ADOPT = "adopt"  # claim what the status shows, and leave the status alone
     WAIT = "wait"  # another run is at it
     REFUSE = "refuse"  # the Service keeps what it has, without what it asks for
     SKIP = "skip"  # not ours to act on
@@ -77,12 +78,12 @@ class Decision:
     @property
     def satisfied(self) -> bool:
         """Whether the Service has, or will have, what was asked for."""
-        return self.action in (Action.KEEP, Action.ASSIGN, Action.RELEASE)
+        return self.action in (Action.KEEP, Action.ASSIGN, Action.RELEASE, Action.ADOPT)
 
     @property
     def writes(self) -> bool:
         """Whether there is anything to carry out."""
-        return self.action in (Action.ASSIGN, Action.RELEASE) or bool(self.drops)
+        return self.action in (Action.ASSIGN, Action.RELEASE, Action.ADOPT) or bool(self.drops)
 
     @property
     def sentence(self) -> str:
@@ -98,8 +99,10 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The Decisions in the order the Services were listed; holders whose Service is gone (`orphans`); released claims
-    that nobody will get back (`expired`), which go with their block's next write; the `digest` of the pool file; who
-    wrote claims with another pool file within the last hour (`other_files`: user, command and digest)."""
+    that nobody will get back (`expired`), which go with their block's next write, or in a write of their own when it
+    `sweeps`; the `digest` of the pool file; who wrote claims with another pool file within the last hour
+    (`other_files`: user, command and digest). It `tells` the Services in their conditions what is refused them, but
+    for a plan about statuses that are not lbctl's."""
 
     snapshot: Snapshot = field(repr=False)
     decisions: tuple[Decision, ...]
@@ -107,6 +110,8 @@ class Plan:
     expired: frozenset[Address] = frozenset()
     digest: str = ""
     other_files: tuple[str, ...] = ()
+    sweeps: bool = False
+    tells: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Reason(Enum):
     NotLoadBalancer = ("it is not of type LoadBalancer", "set spec.type to LoadBalancer")
     ForeignClass = (
         "its loadBalancerClass is for another controller",
-        "set loadBalancerClass in the pool file to the class lbctl is to serve",
+        "for lbctl to serve it, the pool file must have the same loadBalancerClass, or none where it has none",
     )
     ForeignOwner = (
         "another controller has filled its status",

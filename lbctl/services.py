@@ -44,8 +44,8 @@ POOL = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a Service asks for: addresses, a pool, families, and with whom to `share`; `source` and `pool_source` say
-    where.
+    """What a Service asks for: addresses, a pool, families, and with whom to `share`; `source`, `pool_source` and
+    `share_source` say where.
 
     `error` says why the request cannot be read, `conflict` what in it excludes what. `wished` is the digest of the
     Service's own ask when a person asks for more by flag.
@@ -61,6 +61,7 @@ class Ask:
     pool_source: str = ""
     conflict: str = ""
     wished: str = ""
+    share_source: str = ""
 
     @property
     def digest(self) -> str:
@@ -225,8 +226,10 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
         except AddressError as bad:
             error = f"{source} is {text!r}: {bad}"
     pool, pool_source = (notes[pool_note], f"annotation {pool_note}") if pool_note else (None, "")
-    share = next((notes[note] for note in SHARE if notes.get(note)), "")
-    return Ask(addresses, pool, families, policy != "PreferDualStack", share, error, source, pool_source)
+    share_note = next((note for note in SHARE if notes.get(note)), "")
+    share, share_source = (notes[share_note], f"annotation {share_note}") if share_note else ("", "")
+    require_all = policy != "PreferDualStack"
+    return Ask(addresses, pool, families, require_all, share, error, source, pool_source, share_source=share_source)
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
@@ -260,3 +263,12 @@ def out_of_scope(service: Service, load_balancer_class: str | None) -> Reason | 
     if service.deleting:
         return Reason.Deleting
     return None
+
+
+def class_words(service: Service, load_balancer_class: str | None) -> str:
+    """How the Service's class and the one that the pool file serves compare, as the end of a sentence about it."""
+    its = f"its loadBalancerClass is {service.class_name}" if service.class_name else "it has no loadBalancerClass"
+    if service.class_name == load_balancer_class:
+        return f"{its}, as in the pool file" if load_balancer_class else f"{its}, and neither has the pool file"
+    serves = f"those of class {load_balancer_class}" if load_balancer_class else "those without a class"
+    return f"{its}, and the pool file serves {serves}"

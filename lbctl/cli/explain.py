@@ -14,6 +14,8 @@ from lbctl.errors import LbctlError
 if TYPE_CHECKING:
     from lbctl.cli.rows import Row
     from lbctl.decisions import Snapshot
+    from lbctl.explanation import Explanation
+    from lbctl.pools import PoolFile
 
 
 @with_where
@@ -25,50 +27,45 @@ def explain(
 ) -> None:
     """Say why a Service has its address, or has none.
 
-    What it asks for, what it has, what each pool has for it, and what to do.
+    What it asks for and where that is written, what it has, what each pool says to it, and what to do.
     """
-    from lbctl.cli.rows import rows_of
-    from lbctl.planner import plan
+    from lbctl.cli.documents import pools_of
+    from lbctl.cli.rows import Row
+    from lbctl.explanation import explain as explained
 
     pool_file = options.pools_if_any(pools)
     cluster = where.cluster("explain", pool_file)
     (key,) = where.keys([service], cluster)
     look = cluster.snapshot()
-    row = next((r for r in rows_of(plan(look, pool_file, traced=key)) if r.decision.service.key == key), None)
-    if row is None:
+    found = explained(look, pool_file, key)
+    if found is None:
         raise LbctlError(f"there is no Service {key}", hint="kubectl get services -A lists them")
+    row = Row(found.decision, pools_of(found.decision.service, look))
     if output is not None:
-        document(_item(row, look), output)
+        document(_item(row, found), output)
     else:
-        _print(row, look)
+        _print(_lines(row, found, look, pool_file))
 
 
-def _held(row: Row, look: Snapshot) -> list[str]:
-    """Each address it shows, and whose claim it is."""
-    from lbctl.ages import timestamp
+def _lines(row: Row, found: Explanation, look: Snapshot, pools: PoolFile) -> list[tuple[str, str]]:
+    """Each line with its label."""
+    from lbctl.ages import ago, seconds_of
 
     service = row.decision.service
-    lines = [f"{entry}, which lbctl did not write" for entry in service.foreign_status]
-    for address in service.status:
-        if (claim := look.claim_of(service, address)) is not None:
-            lines.append(f"{address} of pool {claim.pool} since {timestamp(claim.since)}, by {claim.by}")
-        else:
-            lines.append(f"{address}, which lbctl holds no claim for")
-    return lines
-
-
-def _print(row: Row, look: Snapshot) -> None:
-    from lbctl.ages import lasting, seconds_of
-
-    service, decision = row.decision.service, row.decision
-    since = lasting(look.now - seconds_of(service.created))
-    kind = "of type LoadBalancer" if service.is_load_balancer else "not of type LoadBalancer"
-    lines = [("Service", f"{service.key}, {kind}, created {since} ago"), ("Asks for", str(service.ask))]
-    lines += [("Has", text) for text in _held(row, look) or ["no address"]]
-    lines += [(f"Pool {verdict.pool}", verdict.words) for verdict in decision.trace]
+    lines = [("Service", f"{service.key}, created {ago(seconds_of(service.created), look.now)}")]
+    lines.append(("In scope", f"{'no' if found.out else 'yes'}: {found.scope}"))
+    lines += [("Asks for", str(request)) for request in found.asks] or [("Asks for", "nothing")]
+    lines += [("Has", had.words) for had in found.has] or [("Has", "no address")]
+    lines += [("Reserved", f"{address} (reservations in {pools.path})") for address in found.reserved]
+    lines += [("Had", before.words) for before in found.before]
+    lines += [(f"Pool {verdict.pool}", verdict.words) for verdict in row.decision.trace]
     lines.append(("Result", f"{row.reason.name}: {row.message}"))
     if row.hint:
         lines.append(("To do", row.hint))
+    return lines
+
+
+def _print(lines: list[tuple[str, str]]) -> None:
     width = max(len(label) for label, _ in lines)
     previous = ""
     for label, text in lines:
@@ -76,14 +73,48 @@ def _print(row: Row, look: Snapshot) -> None:
         previous = label
 
 
-def _item(row: Row, look: Snapshot) -> dict[str, Any]:
+def _item(row: Row, found: Explanation) -> dict[str, Any]:
+    from lbctl.ages import instant
     from lbctl.cli.documents import service_item
+
+    def time(seconds: int | None) -> str | None:
+        return None if seconds is None else instant(seconds)
 
     return {
         "apiVersion": "lbctl/v1",
         "kind": "Explanation",
         "service": service_item(row),
+        "scope": {"inScope": found.out is None, "message": found.scope},
         "asks": str(row.decision.service.ask),
-        "has": _held(row, look),
-        "pools": [{"pool": v.pool, "verdict": v.words} for v in row.decision.trace],
+        "requests": [{"kind": r.kind, "message": r.words, "source": r.source or None} for r in found.asks],
+        "has": [had.words for had in found.has],
+        "addresses": [
+            {
+                "address": had.text,
+                "pool": had.claim.pool if had.claim else None,
+                "since": time(had.claim.since) if had.claim else None,
+                "by": had.claim.by if had.claim else None,
+                "sharedWith": [{"service": str(key), "since": time(at)} for key, at in had.others],
+            }
+            for had in found.has
+        ],
+        "reserved": list(map(str, found.reserved)),
+        "before": [
+            {
+                "address": str(before.address),
+                "releasedAt": time(before.released),
+                "keptUntil": time(before.until),
+                "message": before.words,
+            }
+            for before in found.before
+        ],
+        "pools": [
+            {
+                "pool": v.pool,
+                "verdict": v.words,
+                "has": list(map(str, v.has)),
+                "gives": list(map(str, v.gives)),
+            }
+            for v in row.decision.trace
+        ],
     }

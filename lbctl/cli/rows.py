@@ -56,6 +56,8 @@ class Row:
     @property
     def hint(self) -> str:
         """What to do."""
+        if self.reason is Reason.AddressOutsidePools and self.decision.action is Action.KEEP:
+            return f"add the address to a pool, or move it: lbctl assign {self.decision.service.key} --reassign"
         return replace(self.decision, reason=self.reason).hint
 
 

@@ -164,13 +164,14 @@ def test_list_says_what_explain_ends_with(desk: Desk) -> None:
     assert lines[2].endswith(f"{why}; widen a pool, or release what is no longer needed")
     explained = desk.run("explain", "second")[0].splitlines()
     assert explained[-3:] == [
-        f"Pool lan  {why}",
+        "Pool lan  its one IPv4 address is not free",
         f"Result    PoolExhausted: {why}",
         "To do     widen a pool, or release what is no longer needed",
     ]
     document = json.loads(desk.run("explain", "second", "-o", "json")[0])
     assert document["service"]["message"] == why
-    assert document["pools"] == [{"pool": "lan", "verdict": why}]
+    verdict = "its one IPv4 address is not free"
+    assert document["pools"] == [{"pool": "lan", "verdict": verdict, "has": [], "gives": []}]
 
 
 def test_list_works_without_a_pool_file(desk: Desk) -> None:
