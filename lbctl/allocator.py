@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from lbctl.addresses import Address, Family, family_of, from_int
 from lbctl.claims import BLOCK_SIZE, MOST_HOLDERS, Block, BlockId, Claim, Holder
@@ -237,25 +238,55 @@ class Index:
                 yield Use(holder.key, f"Service {holder.key} holds it", both)
 
     def conflict(self, service: Service, address: Address) -> Refusal | None:
-        """Why the Service may not stand on the address with those who use it; None when it may (see sharing)."""
+        """Why the Service may not stand on the address with those who use it; None when it may (see sharing).
+
+        A newcomer must suit what the ledger says of each holder and what the cluster shows. Who holds the address must
+        suit, as the cluster shows them by now, those who held it before: of holders who no longer go together the one
+        that joined last moves (DESIGN, promise 1).
+        """
         if why := self.frozen(address):
             return Refusal(Reason.LedgerUnreadable, f"{address} is in use: {why}")
+        before, after = self._holders_around(service, address)
         sharers: set[Key] = set()
         for use in self._used_by_others(address, service.key):
-            if service.sharing is None or use.key is None or not use.sharing:
+            if use.key in after:
+                continue
+            fellow = use.key is not None and use.key in before
+            if not fellow and (service.sharing is None or use.key is None or not use.sharing):
                 return Refusal(Reason.AddressInUse, f"{address} is in use: {use.words}")
-            pool, same = self._pools.pool_of(address), use.key.namespace == service.key.namespace
-            across = pool is not None and pool.share_across_namespaces
-            for other in use.sharing:
-                if why := obstacle(service.sharing, other, same_namespace=same, across=across):
-                    words = f"{address} cannot be shared with Service {use.key}: {why}"
-                    return Refusal(Reason.SharingConflict, words)
-            sharers.add(use.key)
+            if why := self._obstacle(service, address, use, fellow=fellow):
+                words = f"{address} cannot be shared with Service {use.key}: {why}"
+                return Refusal(Reason.SharingConflict, words)
+            sharers.add(cast("Key", use.key))
         if len(sharers) >= MOST_HOLDERS:
             return Refusal(
                 Reason.SharingConflict, f"{len(sharers)} Services share {address} already, which is the most"
             )
         return None
+
+    def _obstacle(self, service: Service, address: Address, use: Use, *, fellow: bool) -> str:
+        """Why the Service may not share the address with this user of it."""
+        key = cast("Key", use.key)
+        theirs = self._services[key].sharing if fellow else None
+        every = (theirs,) if theirs is not None else () if fellow else use.sharing
+        if service.sharing is None or not every:
+            return "one of them has no sharing key any more"
+        pool, same = self._pools.pool_of(address), key.namespace == service.key.namespace
+        # What a pool file says by now parts nobody who shares already.
+        across = fellow or (pool is not None and pool.share_across_namespaces)
+        why = (obstacle(service.sharing, other, same_namespace=same, across=across) for other in every)
+        return next(filter(None, why), "")
+
+    def _holders_around(self, service: Service, address: Address) -> tuple[set[Key], set[Key]]:
+        """Who of the living holds the address, and joined before this Service, and after it; if it holds it itself."""
+        claim = self.claims.get(address)
+        holders = [h for h in claim.holders if h.key == service.key or self.alive(h)] if claim is not None else []
+        at = next((n for n, h in enumerate(holders) if (h.key, h.uid) == (service.key, service.uid)), None)
+        if at is None:
+            return set(), set()
+        given = {s.key for s in self._taken.get(address, ())}  # who joins in this plan suits all who were there
+        before, after = {h.key for h in holders[:at]}, {h.key for h in holders[at + 1 :]}
+        return before, after | (given - before)
 
     def under_key(self, service: Service, family: Family) -> list[Address]:
         """The addresses of one family on which others stand under this Service's sharing key, by number."""

@@ -47,7 +47,20 @@ class Chooser:
         kept = self.kept(service, held, same_ask=same_ask, reassign=reassign)
         if isinstance(kept, Refusal):
             return kept
-        return self._requested(service, kept) if service.ask.addresses else self._unasked(service, kept)
+        if service.ask.addresses:
+            return self._requested(service, kept)
+        got = self._unasked(service, kept)
+        if isinstance(got, Refusal) and (why := self._unshared(service, held)) is not None:
+            # Of two reasons the one that somebody can do something about.
+            reason = why.reason if held else got.reason
+            return Refusal(reason, f"{got.message}; {why.message}" if not held else f"{why.message}; {got.message}")
+        return got
+
+    def _unshared(self, service: Service, held: Mapping[Address, Claim]) -> Refusal | None:
+        """Why it may not stand on an address that it holds, or that others stand on under its key."""
+        under = (a for family in service.ask.families for a in self.index.under_key(service, family))
+        conflicts = (self.index.conflict(service, a) for a in (*held, *under))
+        return next((c for c in conflicts if c is not None and c.reason is Reason.SharingConflict), None)
 
     def unanswerable(self, service: Service) -> Refusal | None:
         """Why no pool is asked at all, whatever is in them; None when they are."""
@@ -87,8 +100,8 @@ class Chooser:
                 continue
             if (conflict := self.index.conflict(service, address)) is None:
                 kept[address] = held[address].pool
-            elif same_ask and address in service.status:
-                return conflict  # its ports or its policy changed under it: nobody is moved unasked
+            elif same_ask and address in service.status and conflict.reason is not Reason.SharingConflict:
+                return conflict  # somebody else has put the same address up: nobody is moved for that
         return kept
 
     def _suits(self, service: Service, address: Address, *, same_ask: bool) -> bool:

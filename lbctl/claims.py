@@ -125,8 +125,10 @@ class Claim:
         return replace(self, holders=(), by=by, last=last, released=now, parked=parked)
 
     def joined(self, holder: Holder) -> Claim:
-        """The claim with that holder, in the place of one of the same name."""
-        return replace(self, holders=(*(h for h in self.holders if h.key != holder.key), holder))
+        """The claim with that holder, in the place of one of the same name, else as the last to join."""
+        known = any(h.key == holder.key for h in self.holders)
+        written = tuple(holder if h.key == holder.key else h for h in self.holders)
+        return replace(self, holders=written if known else (*written, holder))
 
     def to_json(self) -> dict[str, Any]:
         """The claim as it stands in the ledger."""

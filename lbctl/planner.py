@@ -228,8 +228,10 @@ class _Planner:
         return kept_for_its_name(claim, self.pools, self.snapshot.now)
 
     def held(self, service: Service) -> list[tuple[Claim, Holder]]:
-        """The claims in which this very Service (name and uid) is a holder."""
-        return [(c, h) for c, h in self.index.held(service.key) if h.uid == service.uid]
+        """The claims in which this very Service (name and uid) is a holder, by address: in whatever order the API lists
+        them, the plan is the same."""
+        pairs = [(c, h) for c, h in self.index.held(service.key) if h.uid == service.uid]
+        return sorted(pairs, key=lambda pair: (pair[0].address.version, int(pair[0].address)))
 
     def settled(self, service: Service) -> Decision | None:
         """The Decision for a Service that needs no address chosen, or None."""
@@ -268,6 +270,8 @@ class _Planner:
             return None
         if self.reassign and any(self.chooser.outgrown(service, a) for a in shown):
             return None
+        if any(len(c.holders) > 1 and self.index.conflict(service, c.address) for c, _ in held):
+            return None  # because somebody who held it before no longer goes together with it
         if outside := [str(a) for a in service.status if self.pools.pool_of(a) is None]:
             words = f"{', '.join(outside)} is in no pool; the Service keeps it"
             return Decision(service, Action.KEEP, Reason.AddressOutsidePools, words, service.status)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from lbctl.addresses import Address, AddressError, Family, family_of, parse_address
 from lbctl.keys import Key as Key
 from lbctl.reasons import Reason
-from lbctl.rivals import rival_of
+from lbctl.rivals import rival_of, status_managers
 from lbctl.sharing import Sharing, digest, spans
 
 CONDITION = "lbctl/AddressAssigned"
+MANAGER = "lbctl"  # the field manager that lbctl writes statuses as
 
 IGNORE = ("lbctl/ignore", "kube-vip.io/ignore")
 ADDRESSES = "lbctl/addresses"
@@ -69,7 +70,8 @@ class Ask:
         if self.wished:
             return self.wished
         facts = [[str(a) for a in self.addresses], self.pool, list(self.families), self.require_all]
-        return digest([*facts, self.share] if self.share else facts)
+        more = [text for text in (self.share, self.error) if text]  # so that most digests are of four facts
+        return digest([*facts, *more])
 
     def with_wish(self, addresses: tuple[Address, ...], pool: str | None) -> Ask:
         """The ask with what a person wants by flag for once; it may add to the Service's own, never gainsay it.
@@ -122,7 +124,7 @@ class Port(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Service:
     """One Service as one read of the API showed it; `rival` is another controller whose marks it bears, `sharing` what
-    it may share an address by, None when it has no key."""
+    it may share an address by, None when it has no key, `writers` the field managers of the addresses it shows."""
 
     key: Key
     uid: str
@@ -142,6 +144,7 @@ class Service:
     rival: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     sharing: Sharing | None = None
+    writers: tuple[str, ...] = ()
 
     @property
     def pending(self) -> bool:
@@ -176,6 +179,7 @@ def parse_service(item: Mapping[str, Any]) -> Service:
         rival=rival_of(item),
         labels=meta.get("labels") or {},
         sharing=_sharing(ask.share, spec, ports) if ask.share else None,
+        writers=tuple(status_managers(item)) if ours or foreign else (),
     )
 
 

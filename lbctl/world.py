@@ -65,6 +65,8 @@ class World:
         self.index.put_service(service)
         if before is not None:
             self._lost(before, service)
+            if before.sharing != service.sharing:  # those who share with it may no longer
+                self.dirty |= {h.key for c, _ in self.index.held(service.key) for h in c.holders}
         if service.is_load_balancer or (before and before.is_load_balancer) or self.index.held(service.key):
             self.dirty.add(service.key)
 
