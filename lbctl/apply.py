@@ -1,4 +1,4 @@
-"""Look, decide, carry out, and look again until nothing is left to do: what `assign` and `release` are made of."""
+"""Look, decide, carry out, and look again until nothing is left to do: what the commands that write are made of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import secrets
 import time
 from collections.abc import Callable
 
+from lbctl.addresses import Address
+from lbctl.adoption import plan_adopt, plan_repair
+from lbctl.claims import Claim, Holder
 from lbctl.decisions import Decision, Plan, Snapshot, Wish
 from lbctl.planner import plan, plan_release
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
+from lbctl.rivals import Origin
 from lbctl.rounds import Cluster, carry_out
 from lbctl.services import Key
 
@@ -87,3 +91,73 @@ def release(
         return plan_release(look, keys or frozenset(), at_once=at_once)
 
     return _until_settled(cluster, selected, decide, wait, sleep)
+
+
+def adopt(
+    cluster: Cluster,
+    pools: PoolFile,
+    origin: Origin,
+    selected: frozenset[Key] | None = None,
+    *,
+    first: Plan | None = None,
+    wait: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[Key, Decision]:
+    """Claim what the selected Services (None: all) show and `origin` assigned; no Service is written to."""
+
+    def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
+        return plan_adopt(look, pools, origin, keys)
+
+    return _until_settled(cluster, selected, decide, wait, sleep, first)
+
+
+def repair(
+    cluster: Cluster,
+    pools: PoolFile,
+    selected: frozenset[Key] | None = None,
+    *,
+    first: Plan | None = None,
+    wait: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[Key, Decision]:
+    """Claim anew what lbctl has published, and move one of two that show one address; the outcome for each of these."""
+
+    def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
+        return plan_repair(look, pools, keys)
+
+    return _until_settled(cluster, selected, decide, wait, sleep, first)
+
+
+Pruned = dict[tuple[Address, Key | None], tuple[Claim, Holder | None]]
+"""Holders to let go, and claims to take out (no holder), by what tells them apart."""
+
+
+def to_prune(planned: Plan) -> Pruned:
+    """What a plan of plan_prune() lets go and takes out, by address."""
+    claims = {c.address: c for c in planned.snapshot.claims}
+    found: Pruned = {(a, None): (claims[a], None) for a in planned.expired}
+    found |= {(c.address, h.key): (c, h) for c, h in planned.orphans}
+    return dict(sorted(found.items(), key=lambda item: (item[0][0].version, int(item[0][0]), str(item[0][1]))))
+
+
+def prune(
+    cluster: Cluster,
+    decide: Callable[[Snapshot], Plan],
+    *,
+    wait: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Pruned, Pruned]:
+    """Carry out what `decide` finds to prune until it finds nothing more: what went, and what is left after `wait`
+    seconds because others were writing the same blocks."""
+    went: Pruned = {}
+    waited, pause = 0.0, 0.05
+    while True:
+        planned = decide(cluster.snapshot())
+        left = to_prune(planned)
+        if not left or waited >= wait:
+            return {at: one for at, one in went.items() if at not in left}, left
+        if left.keys() & went.keys():
+            sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, 1.0)
+        went |= left
+        carry_out(cluster, planned)

@@ -8,7 +8,10 @@ right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any
+
+KLIPPER = "klipper (ServiceLB of k3s)"
 
 # Annotations and labels that only the controller itself writes; a user's request for an address is no mark.
 NOTES = {
@@ -25,8 +28,33 @@ MANAGERS = {
     "kube-vip": "kube-vip",
     "cilium-operator": "Cilium",
     "cilium-operator-generic": "Cilium",
-    "k3s": "klipper (ServiceLB of k3s)",
+    "k3s": KLIPPER,
     "cloud-controller-manager": "a cloud controller manager",
+}
+
+
+class Origin(StrEnum):
+    """Whose addresses are to be adopted: the values of `lbctl adopt --from`."""
+
+    METALLB = "metallb"
+    KUBE_VIP = "kube-vip"
+    CILIUM = "cilium"
+    PURELB = "purelb"
+    KLIPPER = "klipper"
+    ANY = "any"
+
+    @property
+    def rival(self) -> str:
+        """The common name of that controller; empty for any."""
+        return _ORIGINS.get(self, "")
+
+
+_ORIGINS = {
+    Origin.METALLB: "MetalLB",
+    Origin.KUBE_VIP: "kube-vip",
+    Origin.CILIUM: "Cilium",
+    Origin.PURELB: "PureLB",
+    Origin.KLIPPER: KLIPPER,
 }
 
 

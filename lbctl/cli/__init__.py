@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import typer
 from typer._click.exceptions import ClickException
 
-from lbctl.cli import assign, claims, demo, explain, list_, pools, release, sandbox, shells
+from lbctl.cli import adopt, assign, claims, demo, explain, list_, pools, release, sandbox, shells
 from lbctl.cli.output import Talk
 from lbctl.errors import LbctlError
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.command("list")(list_.list_)
 app.command("assign")(assign.assign)
 app.command("release")(release.release)
+app.command("adopt")(adopt.adopt)
 app.command("explain")(explain.explain)
 app.add_typer(pools.app, name="pools")
 app.add_typer(claims.app, name="claims")

@@ -15,7 +15,6 @@ from lbctl.errors import UsageError
 if TYPE_CHECKING:
     from lbctl.cli.output import Talk
     from lbctl.decisions import Decision, Plan, Snapshot, Wish
-    from lbctl.rounds import Cluster
     from lbctl.services import Key
 
 
@@ -61,7 +60,7 @@ def assign(
     wish = _usage(services or [], address, pool, everything=everything, selector=selector, asks=asks)
     from lbctl.apply import assign as run
     from lbctl.cli.progress import Progress
-    from lbctl.cli.report import report, telling, warn_of_files
+    from lbctl.cli.report import agreed, dry, report, telling, warn_of_files
     from lbctl.planner import plan
 
     pool_file = options.open_pools(pools)
@@ -74,8 +73,8 @@ def assign(
     _warn_of_rivals(look, first, talk)
     warn_of_files(first, talk)
     if dry_run is not None:
-        raise typer.Exit(report(named, _dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
-    if asks and not _agreed(first, talk):
+        raise typer.Exit(report(named, dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
+    if asks and not agreed(first, "assign", talk):
         raise typer.Exit(0)
     with telling(cluster, talk), Progress(first, cluster, talk, named) as progress:
         results = run(
@@ -91,19 +90,11 @@ def _usage(
     services: list[str], address: str | None, pool: str | None, *, everything: bool, selector: str | None, asks: bool
 ) -> Wish | None:
     """What --ip and --pool wish for; raises UsageError for flags that do not fit together."""
-    if services and everything:
-        raise UsageError(
-            "names and --all exclude each other", hint="lbctl assign NAMESPACE/NAME, or lbctl assign --all"
-        )
-    if services and selector:
-        raise UsageError("names and -l exclude each other", hint="lbctl assign --all -l LABELS")
     if (address or pool) and len(services) != 1:
         raise UsageError(
             "--ip and --pool are for exactly one Service", hint="name it: lbctl assign NAMESPACE/NAME --ip IP"
         )
-    if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        hint = "lbctl assign NAMESPACE/NAME, or lbctl assign --all"
-        raise UsageError("say which Services: names, or --all", hint=hint)
+    options.which("assign", services, everything=everything, selector=selector, asks=asks)
     if not (address or pool):
         return None
     from lbctl.addresses import AddressError
@@ -114,29 +105,6 @@ def _usage(
         return Wish(parse_addresses(address) if address else (), pool)
     except AddressError as bad:
         raise UsageError(f"--ip: {bad}", hint=bad.hint) from bad
-
-
-def _dry(cluster: Cluster, first: Plan, mode: options.DryRun) -> dict[Key, Decision]:
-    """The Decisions of a dry run; on the server's side carried out there, without effect."""
-    results = {d.service.key: d for d in first.decisions}
-    if mode is options.DryRun.SERVER:
-        from lbctl.rounds import carry_out
-
-        carry_out(cluster, first)
-    return results
-
-
-def _agreed(first: Plan, talk: Talk) -> bool:
-    """Show what would be done and ask."""
-    from lbctl.cli.report import report
-
-    todo = {d.service.key: d for d in first.decisions if d.writes}
-    report(None, {d.service.key: d for d in first.decisions}, talk, suffix=" (not yet)")
-    if not todo:
-        talk.say("nothing to assign")
-        return False
-    print(f"assign {'this' if len(todo) == 1 else f'these {len(todo)}'}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _warn_of_rivals(look: Snapshot, first: Plan, talk: Talk) -> None:

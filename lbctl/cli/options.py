@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from lbctl.cli import completion
+from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
     from lbctl.pools import PoolFile
@@ -43,6 +45,18 @@ Dry = Annotated[
     Optional[DryRun],  # noqa: UP045 because typer reads it
     typer.Option("--dry-run", help="show what would be done; `server` has the API server check it too"),
 ]
+
+
+def which(command: str, services: list[str], *, everything: bool, selector: str | None, asks: bool) -> None:
+    """Names, or --all, or a person to ask; raises UsageError for what does not fit together."""
+    if services and everything:
+        hint = f"lbctl {command} NAMESPACE/NAME, or lbctl {command} --all"
+        raise UsageError("names and --all exclude each other", hint=hint)
+    if services and selector:
+        raise UsageError("names and -l exclude each other", hint=f"lbctl {command} --all -l LABELS")
+    if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        hint = f"lbctl {command} NAMESPACE/NAME, or lbctl {command} --all"
+        raise UsageError("say which Services: names, or --all", hint=hint)
 
 
 def open_pools(flag: str | None) -> PoolFile:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lbctl.cli.options import DryRun
 from lbctl.cli.output import Outcome, Talk, document
 from lbctl.decisions import Action
 from lbctl.reasons import Reason
@@ -49,6 +51,27 @@ def report(
             talk.error(f"{key}: {decision.reason.name}: {decision.sentence}", decision.hint)
             code = max(code, CODES[decision.action])
     return code
+
+
+def dry(cluster: Cluster, first: Plan, mode: DryRun) -> dict[Key, Decision]:
+    """The Decisions of a dry run; on the server's side carried out there, without effect."""
+    results = {d.service.key: d for d in first.decisions}
+    if mode is DryRun.SERVER:
+        from lbctl.rounds import carry_out
+
+        carry_out(cluster, first)
+    return results
+
+
+def agreed(first: Plan, verb: str, talk: Talk) -> bool:
+    """Show what would be done and ask."""
+    todo = {d.service.key: d for d in first.decisions if d.writes}
+    report(None, {d.service.key: d for d in first.decisions}, talk, suffix=" (not yet)")
+    if not todo:
+        talk.say(f"nothing to {verb}")
+        return False
+    print(f"{verb} {'this' if len(todo) == 1 else f'these {len(todo)}'}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from lbctl.kube import errors
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.pools import Pool, PoolFile
+from lbctl.rivals import Origin
 from lbctl.rounds import Cluster
 from lbctl.services import Key
 from tests.property import world
@@ -216,6 +217,8 @@ def _advance(process: str, setting: Setting) -> str:
         named = None if which == "--all" else frozenset({KEYS[int(which)]})
         if command == "assign":
             apply.assign(cluster, setting.pools, named, wait=0)
+        elif command == "adopt":
+            apply.adopt(cluster, setting.pools, Origin.ANY, named, wait=0)
         else:
             apply.release(cluster, named or frozenset(), at_once="--now" in flags, wait=0)
     except _Pause as pause:
