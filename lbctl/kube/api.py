@@ -12,11 +12,17 @@ from lbctl.kube.transport import KubeTransport
 
 Object = dict[str, Any]
 
+CORE = "/api/v1/"
+
 
 def _path(resource: str, namespace: str = "", *rest: str) -> str:
     """A path of the core API, whatever stands in a name."""
     scope = ["namespaces", namespace] if namespace else []
-    return "/api/v1/" + "/".join(quote(part, safe="") for part in [*scope, resource, *rest])
+    return CORE + "/".join(quote(part, safe="") for part in [*scope, resource, *rest])
+
+
+def _lease(namespace: str, *name: str) -> str:
+    return "/apis/coordination.k8s.io/v1/" + _path("leases", namespace, *name).removeprefix(CORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +154,18 @@ class Kube:
         An empty one changes nothing and answers with the Event, for who may patch Events but not get them.
         """
         return self._patch(_path("events", namespace, name), body)
+
+    def get_lease(self, namespace: str, name: str) -> Object:
+        """One Lease."""
+        return dict(self._transport.request("GET", _lease(namespace, name)).body)
+
+    def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
+        """POST: Conflict when it exists."""
+        return dict(self._transport.request("POST", _lease(namespace), params=self._dry, body=body).body)
+
+    def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Object:
+        """PUT over the version that was read, as with ConfigMaps: Conflict when it is no longer that one."""
+        if not resource_version:
+            raise ValueError("an empty resourceVersion would make the write unconditional")
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
+        return dict(self._transport.request("PUT", _lease(namespace, name), params=self._dry, body=body).body)
