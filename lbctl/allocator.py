@@ -237,16 +237,16 @@ class Index:
                 both = (holder.share, now) if holder.share is not None and now is not None else ()
                 yield Use(holder.key, f"Service {holder.key} holds it", both)
 
-    def conflict(self, service: Service, address: Address) -> Refusal | None:
+    def conflict(self, service: Service, address: Address, *, newcomer: bool = False) -> Refusal | None:
         """Why the Service may not stand on the address with those who use it; None when it may (see sharing).
 
         A newcomer must suit what the ledger says of each holder and what the cluster shows. Who holds the address must
         suit, as the cluster shows them by now, those who held it before: of holders who no longer go together the one
-        that joined last moves (DESIGN, promise 1).
+        that joined last moves (DESIGN, promise 1); unless it is to be judged as a `newcomer` all the same.
         """
         if why := self.frozen(address):
             return Refusal(Reason.LedgerUnreadable, f"{address} is in use: {why}")
-        before, after = self._holders_around(service, address)
+        before, after = self._holders_around(service, address) if not newcomer else (set(), set())
         sharers: set[Key] = set()
         for use in self._used_by_others(address, service.key):
             if use.key in after:

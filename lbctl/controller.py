@@ -244,7 +244,7 @@ class Controller:
             found = {s.key: s for s in answers if s is not None}
         for key in keys:
             if key in found:
-                self.world.put_parsed(found[key])
+                self.world.put_service(found[key])
             elif (known := before[key]) is not None:
                 self.world.drop_service(key, known.uid)
         return any(self.world.services.get(key) != before[key] for key in keys)

@@ -8,14 +8,15 @@ Kubernetes 1.35, KEP-5504, and have been numbers of etcd's for ever). Pure: no c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.allocator import Index
-from lbctl.claims import Block, BlockId, parse_block
+from lbctl.claims import Block, BlockId
 from lbctl.decisions import Snapshot
 from lbctl.pools import PoolFile
-from lbctl.services import Key, Service, parse_service
+from lbctl.services import Key, Service
 
 Object = Mapping[str, Any]
 
@@ -52,11 +53,14 @@ class World:
             found |= addresses
         return found
 
-    def put_service(self, item: Object) -> None:
-        """A Service as the API shows it."""
-        self.put_parsed(parse_service(item))
+    def rewind(self) -> None:
+        """The store went back in time: whatever comes now is newer than what is known."""
+        for key, service in self.services.items():
+            self.services[key] = replace(service, resource_version="0")
+        for block_id, block in self.blocks.items():
+            self.blocks[block_id] = replace(block, resource_version="0")
 
-    def put_parsed(self, service: Service) -> None:
+    def put_service(self, service: Service) -> None:
         """A Service as one read showed it, unless a later one is known."""
         before = self.services.get(service.key)
         if before is not None and before.uid == service.uid and not _newer(service, before):
@@ -84,13 +88,6 @@ class World:
         shown = {*after.status, *after.external_ips} if after else set()
         if not shown.issuperset((*before.status, *before.external_ips)):
             self.helps = True
-
-    def put_block(self, item: Object) -> None:
-        """A ConfigMap of lbctl-system as the API shows it; one that is no block of claims is none of ours."""
-        try:
-            self.put_claims(parse_block(item))
-        except AddressError:
-            return
 
     def put_claims(self, block: Block) -> None:
         """A block as it is now, unless a later version of it is known."""
@@ -124,31 +121,21 @@ class World:
             if was is not None and was.holders and (now is None or len(now.holders) < len(was.holders)):
                 self.helps = True
 
-    def put_node(self, item: Object) -> None:
-        """A Node as the API shows it."""
-        self._set_node(item["metadata"]["name"], node_addresses([item]))
-
-    def drop_node(self, name: str) -> None:
-        """A Node that is gone."""
-        self._set_node(name, {})
-
-    def _set_node(self, name: str, addresses: dict[Address, str]) -> None:
+    def set_node(self, name: str, addresses: dict[Address, str]) -> None:
+        """The addresses of a Node as they are now, in words; none when it is gone."""
         if self._nodes.get(name, {}) == addresses:
             return
         self._nodes[name] = addresses
         self.index.put_others(self._others())
         self.helps = True
 
-    def put_namespace(self, item: Object) -> None:
-        """A Namespace as the API shows it."""
-        name, labels = item["metadata"]["name"], item["metadata"].get("labels") or {}
-        if self.namespaces.get(name) != labels:
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """The labels of a Namespace as they are now; None when it is gone."""
+        if labels is None:
+            self.namespaces.pop(name, None)
+        elif self.namespaces.get(name) != labels:
             self.namespaces[name] = labels
             self.helps = True
-
-    def drop_namespace(self, name: str) -> None:
-        """A Namespace that is gone."""
-        self.namespaces.pop(name, None)
 
 
 def node_addresses(nodes: Iterable[Object]) -> dict[Address, str]:

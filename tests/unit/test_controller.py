@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lbctl.claims import parse_block
 from lbctl.controller import FIGHTS, SLOW, WINDOW, Controller, Later, Pace, Watchers
 from lbctl.decisions import Decision
 from lbctl.kube.errors import Unreachable
@@ -44,12 +45,12 @@ class Stage:
             if services:
                 now = {parse_service(s).key for s in self.api.services.values()}
                 for item in self.api.services.values():
-                    world.put_service(item)
+                    world.put_service(parse_service(item))
                 for key in set(world.services) - now:
                     world.drop_service(key)
             if claims:
                 for item in self.api.blocks.values():
-                    world.put_block(item)
+                    world.put_claims(parse_block(item))
                 for block in list(world.blocks.values()):
                     if block.id.name not in self.api.blocks:
                         world.drop_block(block.id.name)
@@ -133,8 +134,8 @@ def test_who_only_seems_gone_keeps_its_claim() -> None:
 
     def see(world: World) -> None:
         for item in stage.api.blocks.values():
-            world.put_block(item)
-        world.put_service(stale["/api/v1/namespaces/d/services/mine"])
+            world.put_claims(parse_block(item))
+        world.put_service(parse_service(stale["/api/v1/namespaces/d/services/mine"]))
 
     stage.loop.tell(see)
     stage.loop.step()
