@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from lbctl.addresses import Address
+from lbctl.addresses import Address, parse_address
 from lbctl.decisions import Action, Decision, Plan, Snapshot
 from lbctl.planner import plan, plan_release
 from lbctl.pools import Pool, PoolFile
@@ -113,6 +115,17 @@ def test_a_released_claim_outside_our_pools_is_kept_as_long_as_one_of_a_pool_of_
     for ago, expired in ((HOUR, set()), (25 * HOUR, {"198.51.100.9"})):
         done = plan(snapshot([], blocks(released("198.51.100.9", gone, ago=ago))), LAN)
         assert set(map(str, done.expired)) == expired
+
+
+def test_a_plan_does_not_depend_on_the_order_in_which_the_api_lists_things() -> None:
+    """Nor does what is told of a move."""
+    how: dict[str, Any] = {"families": ("IPv4", "IPv6"), "policy": "PreferDualStack"}
+    before = service("web", "192.0.2.1", "2001:db8::1", **how)
+    web = service("web", "192.0.2.1", "2001:db8::1", ask="192.0.2.2", **how)
+    ledger = blocks(held("192.0.2.1", before), held("2001:db8::1", before))
+    one, other = (plan(snapshot([web], dict(order)), LAN) for order in (ledger.items(), reversed(ledger.items())))
+    assert one.decisions == other.decisions
+    assert one.decisions[0].drops == (parse_address("192.0.2.1"), parse_address("2001:db8::1"))
 
 
 def test_a_refusal_says_when_the_next_address_is_free_not_when_one_was() -> None:

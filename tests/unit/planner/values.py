@@ -175,11 +175,12 @@ class Api:
             raise errors.NotFound("gone")
         if any(before["metadata"][name] != wanted for name, wanted in body["metadata"].items()):
             raise errors.Conflict("changed")
-        if "loadBalancer" in body["status"] and before["spec"]["type"] != "LoadBalancer":
+        ingress = body["status"].get("loadBalancer", {}).get("ingress")
+        if ingress and before["spec"]["type"] != "LoadBalancer":
             raise errors.Invalid("no LoadBalancer")
         after = {**before, "status": {**before["status"], **body["status"]}}
         if "loadBalancer" in body["status"]:  # null is how a list is taken away
-            after["status"]["loadBalancer"] = {"ingress": body["status"]["loadBalancer"]["ingress"] or []}
+            after["status"]["loadBalancer"] = {"ingress": ingress or []}
         if after != before:
             self.services[path] = self._new(after)
         return self.services[path]
