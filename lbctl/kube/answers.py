@@ -154,9 +154,7 @@ def _unauthorized(place: Place) -> LbctlError:
 
 
 def _forbidden(body: Mapping[str, Any], words: str, call: Call, place: Place) -> LbctlError:
-    details = body.get("details")
-    causes = (details.get("causes") if isinstance(details, dict) else None) or ()
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+    if "NamespaceTerminating" in causes_of(body):
         return errors.NamespaceTerminating(
             f"the namespace {call.namespace} at {place.server} is being deleted, so nothing can be made in it",
             hint=f"wait until it is gone: {place.kubectl} wait --for=delete namespace/{call.namespace}",
@@ -175,6 +173,13 @@ def _forbidden(body: Mapping[str, Any], words: str, call: Call, place: Place) ->
     )
 
 
+def causes_of(status: Mapping[str, Any] | None) -> list[str]:
+    """The reasons of the causes in a Status's details."""
+    details = (status or {}).get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return [str(cause.get("reason")) for cause in causes or () if isinstance(cause, dict)]
+
+
 def _failed(heard: Heard, body: dict[str, Any] | None, call: Call, place: Place) -> LbctlError:
     wait = _retry_after(heard)
     again = "try again in a moment" if wait is None else f"try again in {wait:g} s"
@@ -184,7 +189,8 @@ def _failed(heard: Heard, body: dict[str, Any] | None, call: Call, place: Place)
         )
     words = quoted(str(body.get("message") or "")) if body and body.get("kind") == "Status" else ""
     means = " is not available" if heard.status in UNAVAILABLE else f" failed to {call}"
-    return errors.ServerFailed(
+    future = heard.status == 504 and "ResourceVersionTooLarge" in causes_of(body)
+    return (errors.FutureVersion if future else errors.ServerFailed)(
         f"{place.server}{means} ({heard.status}{': ' + words if words else ''})",
         hint=again,
         passing=heard.status in PASSING,

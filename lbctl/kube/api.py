@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lbctl.kube.errors import Forbidden, NotFound, ServerFailed
+from lbctl.kube.streams import Line
 from lbctl.kube.transport import KubeTransport
 
 Object = dict[str, Any]
@@ -57,6 +58,10 @@ class Kube:
     @property
     def dry_run(self) -> bool:
         """Whether the API server keeps nothing of what is written."""
+    def line(self) -> Line:
+        """A connection for one thread, for what runs until it is told to stop."""
+        return self._transport.line()
+
         return bool(self._dry)
 
     def _list(self, path: str, params: Mapping[str, str] | None = None) -> Listed:

@@ -72,14 +72,14 @@ class _Answer(http.client.HTTPResponse):
             return
         version, status, reason = self._read_status()
         while status == http.client.CONTINUE:
-            _fields(self.fp)
+            fields_of(self.fp)
             version, status, reason = self._read_status()
         if not version.startswith("HTTP/1."):
             raise http.client.UnknownProtocol(version)
         self.version = 10 if version == "HTTP/1.0" else 11
         self.code = self.status = status
         self.reason = reason.strip()
-        self.headers = self.msg = fields = self.fields_type(_fields(self.fp))
+        self.headers = self.msg = fields = self.fields_type(fields_of(self.fp))
         self.chunked = fields.get("transfer-encoding", "").lower() == "chunked"
         self.chunk_left = None
         length = fields.get("content-length", "")
@@ -100,7 +100,7 @@ class Fields(dict[str, str]):
         return super().get(name.lower(), default)
 
 
-class _Direct(_Answer):
+class DirectAnswer(_Answer):
     """An answer that urllib3 doesn't see, so that its fields need not be an e-mail's."""
 
     fields_type = Fields
@@ -113,7 +113,7 @@ def _message(pairs: Iterable[tuple[str, str]]) -> http.client.HTTPMessage:
     return message
 
 
-def _fields(stream: io.BufferedIOBase) -> list[tuple[str, str]]:
+def fields_of(stream: io.BufferedIOBase) -> list[tuple[str, str]]:
     """The header fields up to the empty line; HTTPException when there is no end of them, or a line is none."""
     fields: list[tuple[str, str]] = []
     for _ in range(MOST_FIELDS):
@@ -149,11 +149,12 @@ def _addresses(host: str, port: int) -> int:
         return 1  # because urllib3 asks again and says it in its own way
 
 
-class _Sending(HTTPConnection):
+class Dialling(HTTPConnection):
     """A connection that sends the head and the body of a request in one write: half the system calls, TLS records and
-    wake-ups of the server, which is 5 % of a bulk assign."""
+    wake-ups of the server, which is 5 % of a bulk assign. It may be told how to connect."""
 
     _held: list[bytes] | None = None
+    dial: Callable[[], socket.socket] | None = None  # how to connect, when not as urllib3 does
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._held = []
@@ -171,18 +172,18 @@ class _Sending(HTTPConnection):
             self._held.append(data)
 
 
-class _Plain(_Sending):
+class _Plain(Dialling):
     response_class = _Answer
 
     def _new_conn(self) -> socket.socket:
-        return _connected(self, super()._new_conn)
+        return _connected(self, self.dial or super()._new_conn)
 
 
-class _Secure(_Sending, HTTPSConnection):
+class _Secure(Dialling, HTTPSConnection):
     response_class = _Answer
 
     def _new_conn(self) -> socket.socket:
-        return _connected(self, super()._new_conn)
+        return _connected(self, self.dial or super()._new_conn)
 
 
 class DirectPool(HTTPConnectionPool):
@@ -209,16 +210,16 @@ class DirectPool(HTTPConnectionPool):
         try:
             sock.settimeout(timeout)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # because it may have answered already
-                sock.sendall(_head(connection, method, target, body, headers) + (body or b""))
-            answer = _Direct(sock, method=method)
+                sock.sendall(request_head(connection, method, target, body, headers) + (body or b""))
+            answer = DirectAnswer(sock, method=method)
             answer.begin()
-            heard = Heard(answer.status, cast("Mapping[str, str]", answer.headers), _unpacked(answer))
+            heard = Heard(answer.status, cast("Mapping[str, str]", answer.headers), unpacked(answer))
         except BaseException as fault:
             if answer is not None:
                 answer.close()
             connection.close()
             self._put_conn(None)
-            if (known := self._as_urllib3(fault, target)) is not None:
+            if (known := as_urllib3(self, fault)) is not None:
                 raise known from fault
             raise
         if answer.will_close:
@@ -226,19 +227,23 @@ class DirectPool(HTTPConnectionPool):
         self._put_conn(connection)
         return heard
 
-    def _as_urllib3(self, fault: BaseException, target: str) -> HTTPError | None:
-        if isinstance(fault, TimeoutError):
-            return ReadTimeoutError(self, target, "no whole answer in time")
-        if isinstance(fault, ssl.SSLError):
-            return SSLError(fault)
-        if isinstance(fault, zlib.error):
-            return DecodeError("its gzip is broken", fault)
-        if isinstance(fault, (OSError, http.client.HTTPException)):
-            return ProtocolError("connection broken", fault)
-        return None
+
+def as_urllib3(pool: HTTPConnectionPool, fault: BaseException) -> HTTPError | None:
+    """What urlopen() would have raised; None for what is no fault of the connection."""
+    if isinstance(fault, HTTPError):
+        return fault
+    if isinstance(fault, TimeoutError):
+        return ReadTimeoutError(pool, "", "no whole answer in time")
+    if isinstance(fault, ssl.SSLError):
+        return SSLError(fault)
+    if isinstance(fault, zlib.error):
+        return DecodeError("its gzip is broken", fault)
+    if isinstance(fault, (OSError, http.client.HTTPException)):
+        return ProtocolError("connection broken", fault)
+    return None
 
 
-def _head(
+def request_head(
     connection: HTTPConnection, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
 ) -> bytes:
     """A request's head (RFC 9112, 3 and 6.2)."""
@@ -252,7 +257,7 @@ def _head(
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _unpacked(answer: http.client.HTTPResponse) -> bytes:
+def unpacked(answer: http.client.HTTPResponse) -> bytes:
     data = answer.read()
     return zlib.decompress(data, GZIP) if answer.headers.get("Content-Encoding") == "gzip" and data else data
 

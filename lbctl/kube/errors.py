@@ -66,6 +66,10 @@ class Throttled(ServerFailed):
     """429: the API server turned the request away before doing anything (KEP-1040); `retry_after` says until when."""
 
 
+class FutureVersion(ServerFailed):
+    """504 `Too large resource version`: the API server has not come as far, because it lags or the store went back."""
+
+
 class Unreachable(ClusterError):
     """No answer; `sent` says whether the request may have reached the server, so that a write may land all the same.
 

@@ -25,6 +25,7 @@ from lbctl.kube.clocked import DirectPool
 from lbctl.kube.config import find_place
 from lbctl.kube.faults import unreachable
 from lbctl.kube.login import Login, Session
+from lbctl.kube.streams import Line
 
 # How often a read is repeated when the server does not say when to come back: 0.2 + 0.4 + 0.8 + 1.6 s, long enough for
 # an API server behind a load balancer to be taken out, short enough not to keep somebody waiting for a broken one.
@@ -90,6 +91,10 @@ class KubeTransport:
     @property
     def namespace(self) -> str:
         """The namespace of bare names: the context's, in a pod the service account's, else `default`."""
+    def line(self) -> Line:
+        """A connection of its own for one thread, which another can cut; whoever asks for it closes it."""
+        return Line(self._session, HEADERS, self._log)
+
         return self._session.place.namespace
 
     def close(self) -> None:
