@@ -58,11 +58,11 @@ class Kube:
     @property
     def dry_run(self) -> bool:
         """Whether the API server keeps nothing of what is written."""
+        return bool(self._dry)
+
     def line(self) -> Line:
         """A connection for one thread, for what runs until it is told to stop."""
         return self._transport.line()
-
-        return bool(self._dry)
 
     def _list(self, path: str, params: Mapping[str, str] | None = None) -> Listed:
         answer = self._transport.request("GET", path, params=params)

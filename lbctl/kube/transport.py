@@ -91,11 +91,11 @@ class KubeTransport:
     @property
     def namespace(self) -> str:
         """The namespace of bare names: the context's, in a pod the service account's, else `default`."""
+        return self._session.place.namespace
+
     def line(self) -> Line:
         """A connection of its own for one thread, which another can cut; whoever asks for it closes it."""
         return Line(self._session, HEADERS, self._log)
-
-        return self._session.place.namespace
 
     def close(self) -> None:
         """Close the connections."""
