@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from lbctl.addresses import Family
+from lbctl.adoption import plan_repair
 from lbctl.decisions import Action, Decision, Plan
 from lbctl.errors import ClusterError
 from lbctl.kube.errors import NotFound
@@ -46,11 +47,13 @@ class Pace:
 @dataclass(slots=True)
 class Watchers:
     """Who hears of what the loop does: `planned` of each round's Decisions, `settled` of the seconds it took, `failed`
-    of a cluster that could not be reached. All are called by the loop's thread."""
+    of a cluster that could not be reached, `repaired` of claims written anew that somebody had deleted. All are called
+    by the loop's thread."""
 
     planned: Callable[[Iterable[Decision]], None] = lambda _: None
     settled: Callable[[float, Round], None] = lambda *_: None
     failed: Callable[[ClusterError], None] = lambda _: None
+    repaired: Callable[[list[Decision]], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -131,6 +134,7 @@ class Controller:
         def begin(world: World) -> None:
             self._leading = leading
             self._all_at = 0.0
+            world.lost = leading  # for claims may have gone while nobody looked
             world.helps = world.helps or leading
 
         self.tell(begin)
@@ -161,6 +165,8 @@ class Controller:
 
     def _until(self) -> float:
         """When there is something to do, if nothing comes."""
+        if self._leading and self.world.lost:
+            return self._all_at
         if not self._leading:
             return self._pace.clock() + 1.0
         dues = (self._later.next(), self._stuck_at, self._all_at)
@@ -173,6 +179,8 @@ class Controller:
             self._news.popleft()(self.world)
         if not self._leading:
             return
+        if self.world.lost and not self._repaired():
+            return
         keys = self._later.take(now)
         everything = now >= self._all_at
         if self.world.helps or (self._stuck_at is not None and now >= self._stuck_at):
@@ -184,6 +192,25 @@ class Controller:
             self._all_at = now + SLOW
         if keys or everything:
             self._round(frozenset(keys), everything=everything)
+
+    def _repaired(self) -> bool:
+        """Claim anew what we have published and somebody took the claims of away; whether all is claimed again."""
+        attempt = secrets.token_hex(4)
+        look = self.world.snapshot(int(self._now()), attempt, frozenset(self._attempts))
+        planned = plan_repair(look, self.world.pools)
+        try:
+            done = do_round(self._cluster, planned)
+        except ClusterError as away:
+            self._watchers.failed(away)
+            self._failures += 1
+            self._all_at = self._pace.clock() + self._pause(self._failures)
+            return False
+        self._attempts.append(attempt)
+        for block in done.blocks.values():
+            self.world.put_claims(block)
+        self._watchers.repaired([done.outcome(d) for d in planned.decisions if d.writes])
+        self.world.lost = bool(done.again)
+        return not self.world.lost
 
     def _round(self, keys: frozenset[Key], *, everything: bool) -> None:
         began = self._pace.clock()
@@ -309,8 +336,12 @@ class Controller:
             self._later.at(now + YOUNG + 0.1, key)
             return
         tries = self._tries[key] = self._tries.get(key, 0) + 1
-        wait = min(FIRST_PAUSE * 2 ** min(tries - 1, 16), LONGEST_PAUSE) * (0.5 + self._pace.jitter())
-        self._later.at(now + max(wait, pause), key)
+        self._later.at(now + max(self._pause(tries - 1), pause), key)
+
+    def _pause(self, tries: int) -> float:
+        """Seconds to wait after so many tries."""
+        pause: float = min(FIRST_PAUSE * 2 ** min(tries, 16), LONGEST_PAUSE)
+        return pause * (0.5 + self._pace.jitter())
 
     def _put_off(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -318,8 +349,7 @@ class Controller:
 
     def _put_off_all(self, keys: Iterable[Key], *, everything: bool) -> None:
         """The cluster is away: everything waits, longer each time."""
-        wait = min(FIRST_PAUSE * 2 ** min(self._failures, 16), LONGEST_PAUSE) * (0.5 + self._pace.jitter())
-        when = self._pace.clock() + wait
+        when = self._pace.clock() + self._pause(self._failures)
         for key in keys:
             self._later.at(when, key)
         if everything:

@@ -24,7 +24,7 @@ Object = Mapping[str, Any]
 class World:
     """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
     the API shows, in words; `dirty` are the Services to plan for, `helps` whether something changed that may end a
-    refusal."""
+    refusal, `lost` whether claims were taken away that nobody let go of."""
 
     def __init__(self, pools: PoolFile, others: Mapping[Address, str]) -> None:
         self.pools = pools
@@ -33,6 +33,7 @@ class World:
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.dirty: set[Key] = set()
         self.helps = False
+        self.lost = False
         self._fixed = others
         self._nodes: dict[str, dict[Address, str]] = {}
         self.index = Index({}, {}, others, pools, 0)
@@ -107,6 +108,7 @@ class World:
         before = self.blocks.pop(block_id, None)
         if before is not None:
             self.index.put_block(Block(block_id, None, {}))
+            self.lost = self.lost or any(claim.holders for claim in before.claims.values())
             self._claims_changed(before, Block(block_id, None, {}))
         return before
 

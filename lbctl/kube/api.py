@@ -10,6 +10,7 @@ from urllib.parse import quote
 from lbctl.kube.errors import Forbidden, NotFound, ServerFailed
 from lbctl.kube.streams import Line
 from lbctl.kube.transport import KubeTransport
+from lbctl.services import MANAGER
 
 Object = dict[str, Any]
 
@@ -64,13 +65,17 @@ class Kube:
         """A connection for one thread, for what runs until it is told to stop."""
         return self._transport.line()
 
+    def server_time(self) -> float:
+        """What time it is by the API server's clock, in seconds since the epoch."""
+        return self._transport.server_time()
+
     def _list(self, path: str, params: Mapping[str, str] | None = None) -> Listed:
         answer = self._transport.request("GET", path, params=params)
         return Listed(answer.body["items"], answer.date, answer.body["metadata"]["resourceVersion"])
 
     def _patch(self, path: str, body: Mapping[str, Any]) -> Object:
         kind = "application/strategic-merge-patch+json"
-        params = {"fieldManager": "lbctl", **self._dry}
+        params = {"fieldManager": MANAGER, **self._dry}
         answer = self._transport.request("PATCH", path, params=params, body=body, content_type=kind)
         return dict(answer.body)
 

@@ -79,6 +79,7 @@ class KubeTransport:
         self._timeout = timeout
         self._pace = pace or Pace()
         self._log = log
+        self._told_time: tuple[float, float] | None = None  # by the API server, and when
 
     def __repr__(self) -> str:
         return f"<KubeTransport {self.server}, {self._session.place.who}>"
@@ -92,6 +93,13 @@ class KubeTransport:
     def namespace(self) -> str:
         """The namespace of bare names: the context's, in a pod the service account's, else `default`."""
         return self._session.place.namespace
+
+    def server_time(self) -> float:
+        """What time it is by the API server's clock, in seconds since the epoch; by ours before it has answered."""
+        if self._told_time is None:
+            return time.time()
+        date, when = self._told_time
+        return date + self._pace.clock() - when
 
     def line(self) -> Line:
         """A connection of its own for one thread, which another can cut; whoever asks for it closes it."""
@@ -155,7 +163,9 @@ class KubeTransport:
             self._note(request, "no answer", began)
             raise unreachable(fault, self._session.place, self._timeout) from fault
         self._note(request, str(answer.status), began)
-        return Answer(*understood(answer, request.call, self._session.place))
+        told = Answer(*understood(answer, request.call, self._session.place))
+        self._told_time = told.date, self._pace.clock()
+        return told
 
     def _note(self, request: _Request, outcome: str, began: float) -> None:
         if self._log is not None:

@@ -63,37 +63,13 @@ class _Bench:
         self._admin.send([("POST", SERVICES, json.dumps(service(f"s{n:05}")).encode()) for n in range(size)])
 
     def turn(self) -> Turn:
-        floors = []
-        for workers in (1, 4, 16):
-            floors.append(self._admin.send(self._patches(), workers))
-            self._clear()
+        floors = [floor_of(self._bed, workers) for workers in (1, 4, 16)]
         seconds, memory = self._lbctl()
-        self._clear()
+        clear(self._bed)
         print(
             f"floor {', '.join(f'{f:.2f}' for f in floors)} s; lbctl {seconds:.2f} s, {memory:.0f} MB", file=sys.stderr
         )
         return Turn(min(floors), seconds, memory)
-
-    def _patches(self) -> list[Request]:
-        """What lbctl would send, each with the resourceVersion its Service has now."""
-        addresses = iter(AddressSet.parse(POOL))
-        now = int(time.time())
-        patches: list[Request] = []
-        for item in self._admin.get(SERVICES)["items"]:
-            seen = parse_service(item)
-            if seen.is_load_balancer:
-                decision = Decision(seen, Action.ASSIGN, Reason.Assigned, addresses=(next(addresses),))
-                body = json.dumps(status_patch(decision, now), separators=(",", ":")).encode()
-                patches.append(("PATCH", f"{SERVICES}/{seen.key.name}/status?fieldManager=lbctl", body))
-        return patches
-
-    def _clear(self) -> None:
-        """Back to the beginning: no statuses, no claims."""
-        nothing = b'{"status":{"loadBalancer":{"ingress":null},"conditions":null}}'
-        shown = [name for name, addresses in self._bed.shown().items() if addresses]
-        self._admin.send([("PATCH", f"{SERVICES}/{name}/status", nothing) for name in shown])
-        blocks = self._admin.get(CLAIMS)["items"]
-        self._admin.send([("DELETE", f"{CLAIMS}/{b['metadata']['name']}", None) for b in blocks])
 
     def _lbctl(self) -> tuple[float, float]:
         """Seconds and MB of one `lbctl assign --all`; every Service must have an address afterwards."""
@@ -108,3 +84,33 @@ class _Bench:
         if child.returncode or len(shown) != self._size:
             raise RuntimeError(f"lbctl ended with {child.returncode}; {len(shown)} of {self._size} have an address")
         return seconds, usage.ru_maxrss / 1024
+
+
+def floor_of(bed: Bed, workers: int) -> float:
+    """Seconds for as many status PATCHes as there are Services, by a bare client; all is as before afterwards."""
+    seconds = bed.admin.send(_patches(bed), workers)
+    clear(bed)
+    return seconds
+
+
+def _patches(bed: Bed) -> list[Request]:
+    """What lbctl would send, each with the resourceVersion its Service has now."""
+    addresses = iter(AddressSet.parse(POOL))
+    now = int(time.time())
+    patches: list[Request] = []
+    for item in bed.admin.get(SERVICES)["items"]:
+        seen = parse_service(item)
+        if seen.is_load_balancer:
+            decision = Decision(seen, Action.ASSIGN, Reason.Assigned, addresses=(next(addresses),))
+            body = json.dumps(status_patch(decision, now), separators=(",", ":")).encode()
+            patches.append(("PATCH", f"{SERVICES}/{seen.key.name}/status?fieldManager=lbctl", body))
+    return patches
+
+
+def clear(bed: Bed) -> None:
+    """Back to the beginning: no statuses, no claims."""
+    nothing = b'{"status":{"loadBalancer":{"ingress":null},"conditions":null}}'
+    shown = [name for name, addresses in bed.shown().items() if addresses]
+    bed.admin.send([("PATCH", f"{SERVICES}/{name}/status", nothing) for name in shown])
+    blocks = bed.admin.get(CLAIMS)["items"]
+    bed.admin.send([("DELETE", f"{CLAIMS}/{b['metadata']['name']}", None) for b in blocks])

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,6 +69,23 @@ class Client:
                 break
         connection.close()
 
+    def session(self) -> Callable[[str, str, Mapping[str, Any] | None], int]:
+        """A function that sends requests over one connection of its own and returns their status."""
+        connection = self._connection()
+
+        def send(method: str, path: str, body: Mapping[str, Any] | None) -> int:
+            data = None if body is None else json.dumps(body).encode()
+            return self._exchange(connection, (method, path, data))[0]
+
+        return send
+
+    def stream(self, path: str) -> Events:
+        """The events of what `path` lists, from now on, one by one as they come."""
+        version = self.get(path)["metadata"]["resourceVersion"]
+        connection = self._connection()
+        connection.request("GET", f"{path}?watch=true&resourceVersion={version}", headers=self._headers)
+        return Events(connection, connection.getresponse())
+
     def watch(self, path: str) -> Watch:
         """Everything that happens to what `path` lists, from now on."""
         version = self.get(path)["metadata"]["resourceVersion"]
@@ -100,6 +117,28 @@ class Client:
 
 
 Stream = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
+
+
+class Events:
+    """The events of one watch, parsed, until it is stopped by another thread."""
+
+    def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[Object]:
+        try:
+            while line := self._answer.readline():
+                yield json.loads(line)
+        except (OSError, ValueError, http.client.HTTPException):
+            return  # because stop() shuts the socket down under it
+
+    def stop(self) -> None:
+        """End it."""
+        sock = self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class Watch:

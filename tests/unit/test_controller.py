@@ -18,6 +18,7 @@ from lbctl.services import Key, parse_service
 from lbctl.world import World
 from tests.unit.planner.values import NOW, Api, Json, blocks, held, pool, pools, released, service
 
+WROTE = {"manager": "lbctl", "fieldsV1": {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}}
 LAN = pools(pool("192.0.2.0-192.0.2.3"))
 
 
@@ -225,6 +226,20 @@ def test_a_young_claim_is_left_to_its_run_and_finished_when_that_does_not() -> N
     assert stage.step() == {"a": []}
     assert stage.step(3) == {"a": []}
     assert stage.step(3) == {"a": ["192.0.2.2"]}
+
+
+def test_a_ledger_that_somebody_deletes_is_written_anew_and_nobody_gets_the_address_of_another() -> None:
+    """The statuses say whose they are; a Service that comes in the same instant gets another address."""
+    stage = Stage(Api([service("a"), service("b")]))
+    for item in stage.api.services.values():
+        item["metadata"]["managedFields"] = [WROTE]
+    before = stage.step()
+    stage.step()
+    stage.api.blocks.clear()
+    stage.put(service("c"))
+    after = stage.step()
+    assert after == {**before, "c": ["192.0.2.2"]}
+    assert stage.api.held() == {"192.0.2.0": "a", "192.0.2.1": "b", "192.0.2.2": "c"}
 
 
 def test_expired_claims_go_at_the_slow_pace() -> None:
