@@ -3,9 +3,10 @@
 `leading` asks the clock each time: it turns false when it must, even while the thread hangs in a request or the process
 was stopped.
 
-The election that the `kubernetes` package brings (37.0) fails the tests of this one: it goes by the wall clock (an hour
-forward and two lead), has no end and hands nothing over, lets a refused connection through its thread, so that nobody
-is told that the lead is lost, and waits for an answer without a limit while it believes that it leads.
+The election that the `kubernetes` package brings (37.0) fails the tests of this one. Its leader counts by the wall
+clock: set back an hour while the API was away for it, it went on leading beside the next one. It waits for an answer
+without a limit, and leads meanwhile. A refused connection ends its thread and nobody is told that the lead is lost. It
+has no stop, gives nothing back and counts no transitions.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from lbctl.errors import LbctlError
 from lbctl.reasons import Reason
 from tests.docs.commands import commands_page
 from tests.docs.markdown import page, table
+from tests.docs.metrics import metrics_page
 from tests.docs.poolfile import pool_file_page
 from tests.docs.python import python_page
 
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
         "pool-file.md": pool_file_page(),
         "reasons.md": reasons_page(),
         "exit-codes.md": exit_codes_page(),
+        "metrics.md": metrics_page(),
         "python.md": python_page(),
     }
 
@@ -66,7 +68,7 @@ EXIT = "Every command ends with one of these; what went wrong is said on stderr,
 CODES = {
     0: "Done. `list`, `explain`, `claims` and `pools show` end so whatever they find; so does a no to a question.",
     1: "It failed, or a Service that was selected is left without what it asks for; or `pools check --strict` has "
-    "warnings.",
+    "warnings, or `pools diff` a difference.",
     2: "The command line is wrong.",
     3: "The pool file is wrong, or there is none. Only where pools are needed, and before any cluster is asked.",
     4: "The cluster is out of reach, or forbids what lbctl needs: the message names verb, resource and namespace.",
