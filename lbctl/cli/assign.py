@@ -90,19 +90,22 @@ def _usage(
     services: list[str], address: str | None, pool: str | None, *, everything: bool, selector: str | None, asks: bool
 ) -> Wish | None:
     """What --ip and --pool wish for; raises UsageError for flags that do not fit together."""
-    if (address or pool) and len(services) != 1:
+    wishes = address is not None or pool is not None
+    if wishes and len(services) != 1:
         raise UsageError(
             "--ip and --pool are for exactly one Service", hint="name it: lbctl assign NAMESPACE/NAME --ip IP"
         )
     options.which("assign", services, everything=everything, selector=selector, asks=asks)
-    if not (address or pool):
+    if not wishes:
         return None
+    if pool == "":  # a script's variable that is not set: any address is not what it meant
+        raise UsageError("--pool: no name is given", hint="lbctl pools list shows the pools there are")
     from lbctl.addresses import AddressError
     from lbctl.decisions import Wish
     from lbctl.services import parse_addresses
 
     try:
-        return Wish(parse_addresses(address) if address else (), pool)
+        return Wish(parse_addresses(address) if address is not None else (), pool)
     except AddressError as bad:
         raise UsageError(f"--ip: {bad}", hint=bad.hint) from bad
 

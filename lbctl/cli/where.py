@@ -83,7 +83,7 @@ class Where:
             if len(parts) > 2 or not all(parts):
                 hint = "write NAMESPACE/NAME, as lbctl list -o name prints it"
                 raise UsageError(f"{name!r} is no Service name", hint=hint)
-            found.add(Key(*parts) if len(parts) == 2 else Key(self.namespace or cluster.namespace, name))
+            found.add(Key(*parts) if len(parts) == 2 else Key(self.namespace or cluster.namespace, parts[0]))
         return frozenset(found)
 
     def narrowed(self, look: Snapshot, selector: str | None, cluster: Cluster) -> frozenset[Key] | None:

@@ -127,6 +127,27 @@ def test_flags_that_do_not_fit_end_2(desk: Desk, words: tuple[str, ...], said: s
     assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "hint"]
 
 
+@pytest.mark.parametrize(
+    ("flag", "error", "hint"),
+    [
+        ("--ip=", "--ip: '' is not an IP address", "write an address such as 192.0.2.10 or 2001:db8::10"),
+        ("--pool=", "--pool: no name is given", "lbctl pools list shows the pools there are"),
+    ],
+)
+def test_an_empty_wish_is_none_that_can_be_met(desk: Desk, flag: str, error: str, hint: str) -> None:
+    """As of a script whose variable is not set: that is no leave to give just any address."""
+    desk.create("web")
+    assert desk.run("assign", "web", flag) == ("", f"error: {error}\nhint: {hint}\n", 2)
+    assert desk.api.get(CLAIMS)["items"] == []
+
+
+@pytest.mark.parametrize("name", ["web", "svc/web", "service/web", "default/web"])
+def test_a_service_is_named_as_kubectl_names_it_too(desk: Desk, name: str) -> None:
+    """kubectl prints service/web, and takes svc/web."""
+    desk.create("web")
+    assert desk.run("assign", name) == ("default/web 192.0.2.200 (Assigned)\n", "", 0)
+
+
 def test_namespace_and_labels_narrow_what_is_acted_on(desk: Desk) -> None:
     """-n and -l choose Services; what the others hold is in use all the same."""
     desk.create("other")
@@ -205,12 +226,12 @@ def test_who_else_gives_addresses_is_said_before_the_first_one(desk: Desk) -> No
     assert desk.run("assign", "web") == ("default/web 192.0.2.200 (Assigned)\n", said, 0)
     assert desk.run("assign", "--all") == ("default/api 192.0.2.201 (Assigned)\n", "", 0)
     assert desk.shown()["theirs"] == ["198.51.100.1"]
-    assert desk.run("assign", "theirs") == (
-        "",
-        "error: default/theirs: ForeignOwner: its status shows 198.51.100.1, which lbctl holds no claim for: MetalLB wrote it\n"
-        "hint: remove the other controller's address first\n",
-        1,
+    said = (
+        "error: default/theirs: ForeignOwner: its status shows 198.51.100.1, which lbctl holds no claim for: "
+        "MetalLB wrote it\n"
+        "hint: remove the other controller's address first, or take it over with lbctl adopt\n"
     )
+    assert desk.run("assign", "theirs") == ("", said, 1)
 
 
 def test_released_services_are_listed_with_the_way_back(desk: Desk) -> None:
