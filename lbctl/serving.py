@@ -61,6 +61,11 @@ class Serving:
         return all(reflector.synced for reflector in self.reflectors.values())
 
     @property
+    def acting(self) -> bool:
+        """Whether the start is over: all is known, and the loop may lead."""
+        return self._led
+
+    @property
     def leading(self) -> bool:
         """Whether this one acts."""
         return self.elector is None or self.elector.leading

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lbctl.decisions import Decision
 
 LOOKS = 0.5  # seconds between two looks at the pool file
+SOON = 0.01  # seconds between two looks at whether all is known, at the start
 
 
 @with_where
@@ -47,7 +48,7 @@ def serve(
     signals = _Signals()
     serving.start()
     talk.say(f"serving from {pool_file.path}")
-    while not signals.stop.wait(LOOKS):
+    while not signals.stop.wait(LOOKS if serving.acting else SOON):
         serving.tick()
         if serving.failed is not None:
             raise LbctlError(f"the loop has died of a bug: {serving.failed!r}", hint="report it; start it again")
