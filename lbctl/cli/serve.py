@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lbctl.cli import options
+from lbctl.cli.report import LAST_EVENTS
 from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lbctl.cli.output import Talk
     from lbctl.controller import Watchers
     from lbctl.decisions import Decision
+    from lbctl.kube.events import Events
+    from lbctl.reasons import Reason
+    from lbctl.services import Key
 
 LOOKS = 0.5  # seconds between two looks at the pool file
 SOON = 0.01  # seconds between two looks at whether all is known, at the start
@@ -36,14 +40,21 @@ def serve(
 
     Reads the pool file again when it changes, and on SIGHUP.
     """
+    from lbctl.kube.events import Events
     from lbctl.serving import Serving
 
     pool_file = options.open_pools(pools)
     cluster = where.cluster("serve", pool_file)
     cluster.kube.list_nodes()  # asked first, so that whoever may not is told at once, and the server's time is known
     talk = where.talk()
+    events = Events(cluster.kube, cluster.by.partition(" ")[0], tell=talk.say)
+    cluster.event = events.tell
     serving = Serving(
-        cluster, pool_file, _watchers(talk), lambda level, text: _say(talk, level, text), elect=leader_elect
+        cluster,
+        pool_file,
+        _watchers(talk, events, cluster.kube.server_time),
+        lambda level, text: _say(talk, level, text),
+        elect=leader_elect,
     )
     signals = _Signals()
     serving.start()
@@ -55,7 +66,9 @@ def serve(
         if signals.reload.is_set() or serving.file_changed():
             signals.reload.clear()
             serving.reload()
-    if not serving.stop():
+    drained = serving.stop()
+    events.close(LAST_EVENTS)
+    if not drained:
         talk.say("warning: the round under way did not end in time; the next run carries on from there")
     raise typer.Exit(130 if signals.interrupted else 0)
 
@@ -78,24 +91,38 @@ class _Signals:
         self.stop.set()
 
 
-def _watchers(talk: Talk) -> Watchers:
+def _watchers(talk: Talk, events: Events, clock: Callable[[], float]) -> Watchers:
     from lbctl.controller import Watchers
 
+    told: dict[Key, Reason] = {}
+
+    def planned(decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            _tell(decision, talk, events, told, clock)
+
     return Watchers(
-        planned=lambda done: _tell(done, talk),
+        planned=planned,
         failed=lambda away: talk.say(f"warning: {away.message}"),
         repaired=lambda done: _repaired(done, talk),
     )
 
 
-def _tell(decisions: Iterable[Decision], talk: Talk) -> None:
+def _tell(decision: Decision, talk: Talk, events: Events, told: dict[Key, Reason], clock: Callable[[], float]) -> None:
+    """Say what became of a Service; a refusal once, until its reason is another."""
     from lbctl.decisions import Action
 
-    for decision in decisions:
-        if decision.action in (Action.ASSIGN, Action.RELEASE):
-            talk.say(f"{decision.service.key} {', '.join(map(str, decision.addresses))} ({decision.reason.name})")
-        elif decision.action is Action.REFUSE:
-            talk.say(f"{decision.service.key}: {decision.reason.name}: {decision.sentence}")
+    service, reason = decision.service, decision.reason
+    if decision.action is Action.ASSIGN:
+        given = ", ".join(map(str, decision.addresses))
+        talk.say(f"{service.key} {given} ({reason.name})")
+        if not decision.drops:  # a move has told of itself
+            events.tell(service, "Normal", reason, f"assigned {given}", int(clock()))
+    elif decision.action is Action.REFUSE and told.get(service.key) is not reason:
+        talk.say(f"{service.key}: {reason.name}: {decision.sentence}")
+    if decision.action is Action.REFUSE:
+        told[service.key] = reason
+    else:
+        told.pop(service.key, None)
 
 
 def _repaired(decisions: Iterable[Decision], talk: Talk) -> None:
