@@ -1,4 +1,4 @@
-"""A small Kubernetes API server on loopback: Services, ConfigMaps, Nodes, Namespaces, Events, as the real one has them.
+"""A small Kubernetes API server on loopback: Services, ConfigMaps, Nodes, Leases and more, as the real one has them.
 
 It is for trying lbctl without a cluster and for tests that need none; nothing runs in it and everybody is let in, so it
 listens on loopback alone. One suite (tests/contract) holds it to the real kube-apiserver. It knows nothing of lbctl.

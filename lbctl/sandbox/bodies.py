@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from lbctl.sandbox.patches import PATCHES
+from lbctl.sandbox.patches import PATCHES, parsed, shown_map, strategic_patch
 from lbctl.sandbox.refusals import Object, Refusal, bad_request, invalid, unprocessable
 from lbctl.sandbox.resources import RESOURCES, Resource
 from lbctl.sandbox.schema import Reader, WrongType
@@ -28,7 +28,7 @@ class Write:
 
 def head(resource: Resource) -> Object:
     """What every object of the kind begins with; a list's items are written without it."""
-    return {"kind": resource.kind, "apiVersion": "v1"}
+    return {"kind": resource.kind, "apiVersion": resource.api_version}
 
 
 def parsed_object(body: bytes, resource: Resource) -> Object:
@@ -51,11 +51,12 @@ def parsed_object(body: bytes, resource: Resource) -> Object:
 
 def _misfit(value: Object, resource: Resource) -> str:
     """Why its kind and version are not those of the path, or nothing."""
-    kind, version = value.get("kind") or resource.kind, value.get("apiVersion") or "v1"
-    if (kind, version) == (resource.kind, "v1"):
+    kind, version = value.get("kind") or resource.kind, value.get("apiVersion") or resource.api_version
+    if (kind, version) == (resource.kind, resource.api_version):
         return ""
-    if version == "v1" and any(other.kind == kind for other in RESOURCES.values()):
-        return f"converting (v1.{kind}) to (core.{resource.kind}): unknown conversion"
+    if any((other.kind, other.api_version) == (kind, version) for other in RESOURCES.values()):
+        package = resource.group.partition(".")[0] or "core"
+        return f"converting (v1.{kind}) to ({package}.{resource.kind}): unknown conversion"
     return f'no kind "{kind}" is registered for version "{version}" in scheme "{SCHEME}"'
 
 
@@ -74,7 +75,7 @@ def _read(value: Object, resource: Resource, write: Write) -> tuple[Object, str]
 def from_body(body: bytes, resource: Resource, write: Write) -> Object:
     """The object of a create or replace. Raises Refusal (400)."""
     value = parsed_object(body, resource)
-    version = value.get("apiVersion") or "v1"
+    version = str(value.get("apiVersion") or resource.api_version).rpartition("/")[2]
     kind = value.get("kind") or resource.kind
     prefix = f'{kind} in version "{version}" cannot be handled as a {resource.kind}: '
     if why := _misfit(value, resource):
@@ -91,14 +92,15 @@ def from_body(body: bytes, resource: Resource, write: Write) -> Object:
 def from_patch(old: Object, body: bytes, kind: str, resource: Resource, write: Write) -> Object:
     """The object that a patch makes of another. Raises Refusal (400, 422)."""
     value = PATCHES[kind](old, body, resource.shape)
-    why = _misfit(value, resource)
+    why, shown = _misfit(value, resource), json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     if not why:
         try:
             obj, why = _read(value, resource, write)
         except WrongType as bad:
             why = str(bad)
+            if PATCHES[kind] is strategic_patch:
+                shown = shown_map(parsed(body))
     if why:
-        shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         raise unprocessable("", "", [invalid("patch", shown, why)])
     return obj
 

@@ -1,4 +1,7 @@
-"""The five kinds of core/v1 that the sandbox serves, as shapes. Facts of the API alone, no behaviour."""
+"""The five kinds of core/v1 that the sandbox serves, as shapes. Facts of the API alone, no behaviour.
+
+Those of other groups have rooms of their own, and use what all kinds share.
+"""
 
 from __future__ import annotations
 
@@ -69,11 +72,12 @@ CONDITION = Struct(
 )
 
 
-def _kind(name: str, **fields: Shape) -> Struct:
+def top(name: str, **fields: Shape) -> Struct:
+    """What can be asked for by itself."""
     return Struct(name, {"kind": TEXT, "apiVersion": TEXT, "metadata": META, **fields})
 
 
-SERVICE = _kind(
+SERVICE = top(
     "Service",
     spec=Struct(
         "ServiceSpec",
@@ -146,9 +150,9 @@ SERVICE = _kind(
     ),
 )
 
-CONFIG_MAP = _kind("ConfigMap", immutable=FLAG_KEPT, data=Map(), binaryData=Map(BASE64))
+CONFIG_MAP = top("ConfigMap", immutable=FLAG_KEPT, data=Map(), binaryData=Map(BASE64))
 
-NAMESPACE = _kind(
+NAMESPACE = top(
     "Namespace",
     spec=Struct("NamespaceSpec", {"finalizers": Many()}),
     status=Struct(
@@ -185,7 +189,7 @@ NODE_INFO = (
     "operatingSystem",
     "architecture",
 )
-NODE = _kind(
+NODE = top(
     "Node",
     spec=Struct(
         "NodeSpec",
@@ -245,7 +249,7 @@ REFERENCE = {
     "resourceVersion": TEXT,
     "fieldPath": TEXT,
 }
-EVENT = _kind(
+EVENT = top(
     "Event",
     involvedObject=Struct("ObjectReference", REFERENCE, atomic=True),
     reason=TEXT,

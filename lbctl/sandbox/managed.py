@@ -15,6 +15,8 @@ from lbctl.sandbox.schema import ANYTHING, Many, Map, Shape, Struct
 Object = dict[str, Any]
 Path = tuple[str, ...]
 
+NULL = object()  # of a list that is null where it might not be there at all: written only where there was one before
+
 # What the server itself writes has no manager.
 SERVERS_OWN = frozenset(
     ("f:metadata", f"f:{name}")
@@ -45,6 +47,8 @@ def leaves(shape: Shape, value: Any, path: Path = ()) -> Iterator[tuple[Path, An
     elif isinstance(shape, Many) and (shape.keys or shape.union) and isinstance(value, list):
         yield (*path, "."), None
         yield from _elements(shape, value, path)
+    elif isinstance(shape, Many) and shape.always and value is None:
+        yield path, NULL
     elif path and value not in ({}, None):
         yield path, value
 
@@ -84,10 +88,13 @@ def to_paths(tree: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
             yield (*path, step)
 
 
-def managed(shape: Struct, old: Object, new: Object, *, manager: str, subresource: str, now: str) -> list[Object]:
+def managed(
+    shape: Struct, old: Object, new: Object, *, manager: str, subresource: str, version: str, now: str
+) -> list[Object]:
     """The managedFields of `new`, which `manager` has made of `old` ({} for a create)."""
     entries = [dict(entry) for entry in (old.get("metadata") or {}).get("managedFields") or ()]
     before, after = fields_of(shape, old), fields_of(shape, new)
+    after = {path: value for path, value in after.items() if value is not NULL or path in before}
     written = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = set(before) - set(after)
     if not written and not gone:
@@ -107,11 +114,11 @@ def managed(shape: Struct, old: Object, new: Object, *, manager: str, subresourc
         elif left:
             kept.append({**entry, "fieldsV1": to_tree(left), **touched})
     if mine is None and written:
-        kept.append(_entry(manager, subresource, written, now))
+        kept.append(_entry(manager, subresource, version, written, now))
     return sorted(kept, key=lambda entry: (entry["time"], entry["manager"], entry.get("subresource", "")))
 
 
-def _entry(manager: str, subresource: str, paths: set[Path], now: str) -> Object:
-    entry: Object = {"manager": manager, "operation": "Update", "apiVersion": "v1", "time": now}
+def _entry(manager: str, subresource: str, version: str, paths: set[Path], now: str) -> Object:
+    entry: Object = {"manager": manager, "operation": "Update", "apiVersion": version, "time": now}
     entry |= {"fieldsType": "FieldsV1", "fieldsV1": to_tree(paths)}
     return {**entry, "subresource": subresource} if subresource else entry

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lbctl.sandbox.resources import RESOURCES, Resource
+from lbctl.sandbox.resources import GROUPS, RESOURCES, Resource
 from lbctl.sandbox.schema import Many, Map, Scalar, Shape, Struct
 
 Object = dict[str, Any]
@@ -21,24 +21,26 @@ TYPES: dict[str, Object] = {
     "MicroTime": {"type": "string", "format": "date-time"},
     "IntOrString": {"x-kubernetes-int-or-string": True},
 }
-PATH = "api/v1"
+PATHS = {f"apis/{group}/v1" if group else "api/v1": group for group in GROUPS}
 
 
 def index() -> Object:
     """/openapi/v3."""
-    return {"paths": {PATH: {"serverRelativeURL": f"/openapi/v3/{PATH}"}}}
+    return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in PATHS}}
 
 
-def document() -> Object:
-    """/openapi/v3/api/v1."""
-    schemas = {f"io.k8s.api.core.v1.{r.kind}": _top(r) for r in RESOURCES.values()}
-    paths = {path: item for r in RESOURCES.values() for path, item in _paths(r).items()}
+def document(path: str) -> Object:
+    """/openapi/v3/api/v1 and /openapi/v3/apis/GROUP/v1."""
+    rows = [row for row in RESOURCES.values() if row.group == PATHS[path]]
+    package = PATHS[path].partition(".")[0] or "core"
+    schemas = {f"io.k8s.api.{package}.v1.{row.kind}": _top(row) for row in rows}
+    paths = {path: item for row in rows for path, item in _paths(row).items()}
     info = {"title": "lbctl sandbox", "version": "v1"}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
 def _gvk(resource: Resource) -> Object:
-    return {"group": "", "version": "v1", "kind": resource.kind}
+    return {"group": resource.group, "version": "v1", "kind": resource.kind}
 
 
 def _top(resource: Resource) -> Object:
@@ -70,7 +72,8 @@ def _list(shape: Many) -> Object:
 
 
 def _paths(resource: Resource) -> Object:
-    scope = "/api/v1/namespaces/{namespace}" if resource.namespaced else "/api/v1"
+    root = f"/apis/{resource.group}/v1" if resource.group else "/api/v1"
+    scope = f"{root}/namespaces/{{namespace}}" if resource.namespaced else root
     every, one = f"{scope}/{resource.name}", f"{scope}/{resource.name}/{{name}}"
     return {
         every: {"get": _operation(resource, "list"), "post": _operation(resource, "post")},

@@ -91,7 +91,7 @@ def strategic_patch(original: Object, body: bytes, shape: Struct) -> Object:
         return _map(copy.deepcopy(original), patch, shape)
     except _BadPatch as bad:
         if bad.code == 422:
-            raise unprocessable("", "", [invalid("patch", _shown(patch), str(bad))]) from bad
+            raise unprocessable("", "", [invalid("patch", shown_map(patch), str(bad))]) from bad
         raise (bad_request(str(bad)) if bad.code == 400 else Refusal(500, "", str(bad))) from bad
 
 
@@ -183,7 +183,7 @@ def _list(old: list[Any], patch: list[Any], shape: Many) -> list[Any]:
     merged, ours = list(old), []
     for one in patch:
         if not isinstance(one, dict) or key not in one:
-            raise _BadPatch(f"map: {_shown(one)} does not contain declared merge key: {key}", 500)
+            raise _BadPatch(f"map: {shown_map(one)} does not contain declared merge key: {key}", 500)
         if one.get(MARK) == "delete":
             merged = [item for item in merged if item.get(key) != one[key]]
             continue
@@ -198,9 +198,10 @@ def _list(old: list[Any], patch: list[Any], shape: Many) -> list[Any]:
     return _placed(left, right, old, lambda item: item.get(key))
 
 
-def _shown(value: object) -> str:
+def shown_map(value: object) -> str:
+    """A value as Go prints it, which the API server does with strategic patches."""
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{k}:{_shown(v)}" for k, v in sorted(value.items())) + "]"
+        return "map[" + " ".join(f"{k}:{shown_map(v)}" for k, v in sorted(value.items())) + "]"
     return str(value)
 
 

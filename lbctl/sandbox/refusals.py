@@ -52,6 +52,11 @@ def duplicate(field: str, value: object) -> Cause:
     return Cause("FieldValueDuplicate", field, f"Duplicate value: {quoted(value)}")
 
 
+def too_many(field: str, count: int, most: int) -> Cause:
+    """The list is longer than it may be."""
+    return Cause("FieldValueTooMany", field, f"Too many: {count}: must have at most {most} items")
+
+
 def unsupported(field: str, value: object, known: Iterable[str]) -> Cause:
     """The value is none of those known."""
     values = ", ".join(quoted(one) for one in known)
@@ -68,10 +73,12 @@ class Refusal(Exception):
         self.message = message
         self.details = details
         self.warnings: list[str] = []
+        self.more = ""  # the token to go on with, where there is one
 
     def status(self) -> Object:
         """The Status object."""
-        body: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        meta = {"continue": self.more} if self.more else {}
+        body: Object = {"kind": "Status", "apiVersion": "v1", "metadata": meta, "status": "Failure"}
         body["message"] = self.message
         if self.reason:
             body["reason"] = self.reason
@@ -85,9 +92,17 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, "BadRequest", message)
 
 
+def about(full_name: str, name: str = "") -> Object:
+    """The details that say which object it is about; `full_name` is a resource or kind with its group: leases.x.y."""
+    kind, _, group = full_name.partition(".")
+    named: Object = {"name": name} if name else {}
+    named |= {"group": group} if group else {}
+    return {**named, "kind": kind} if kind else named
+
+
 def not_found(resource: str, name: str) -> Refusal:
     """404 for an object."""
-    return Refusal(404, "NotFound", f'{resource} "{name}" not found', {"name": name, "kind": resource})
+    return Refusal(404, "NotFound", f'{resource} "{name}" not found', about(resource, name))
 
 
 def no_such_resource() -> Refusal:
@@ -102,9 +117,8 @@ def wrong_method() -> Refusal:
 
 def exists(resource: str, name: str, *, deleting: bool = False) -> Refusal:
     """409 for a create."""
-    details = {"name": name, "kind": resource}
     prefix = "object is being deleted: " if deleting else ""
-    return Refusal(409, "AlreadyExists", f'{prefix}{resource} "{name}" already exists', details)
+    return Refusal(409, "AlreadyExists", f'{prefix}{resource} "{name}" already exists', about(resource, name))
 
 
 CHANGED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -113,17 +127,15 @@ CHANGED = "the object has been modified; please apply your changes to the latest
 def conflict(resource: str, name: str, why: str = CHANGED) -> Refusal:
     """409 for a write that rests on what is no longer so."""
     message = f'Operation cannot be fulfilled on {resource} "{name}": {why}'
-    return Refusal(409, "Conflict", message, {"name": name, "kind": resource})
+    return Refusal(409, "Conflict", message, about(resource, name))
 
 
 def unprocessable(kind: str, name: str, causes: Sequence[Cause]) -> Refusal:
     """422; what is wrong twice over stands once in the message, as in the real one's."""
     sentences = list(dict.fromkeys(cause.sentence for cause in causes))
     text = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
-    details: Object = {"name": name} if name else {}
-    details |= {"kind": kind} if kind else {}
-    details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
-    return Refusal(422, "Invalid", f'{kind} "{name}" is invalid: {text}', details)
+    named = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    return Refusal(422, "Invalid", f'{kind} "{name}" is invalid: {text}', {**about(kind, name), "causes": named})
 
 
 def check(kind: str, name: str, causes: Sequence[Cause]) -> None:

@@ -15,7 +15,7 @@ from lbctl.ages import timestamp
 from lbctl.sandbox import meta
 from lbctl.sandbox.bodies import Write, from_body, from_patch
 from lbctl.sandbox.managed import managed
-from lbctl.sandbox.refusals import Object, Refusal, bad_request, check, conflict, exists, not_found
+from lbctl.sandbox.refusals import Object, Refusal, about, bad_request, check, conflict, exists, invalid, not_found
 from lbctl.sandbox.resources import RESOURCES, Resource
 from lbctl.sandbox.store import Key, Shelf, Store, Stored
 
@@ -37,7 +37,7 @@ class Registry:
         """One object. Raises Refusal (404)."""
         found = self.store.shelf(resource.name).get(key)
         if found is None:
-            raise not_found(resource.name, key[1])
+            raise not_found(resource.full_name, key[1])
         return found
 
     def create(self, resource: Resource, namespace: str, body: bytes, write: Write) -> Stored:
@@ -66,7 +66,7 @@ class Registry:
             uid, was = obj["metadata"].get("uid"), old.object["metadata"]["uid"]
             if uid and uid != was:
                 why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was}"
-                raise conflict(resource.name, key[1], why)
+                raise conflict(resource.full_name, key[1], why)
             return self._update(resource, key, old, obj, write, subresource), False
 
     def patch(
@@ -106,15 +106,15 @@ class Registry:
             del new["managedFields"]
         causes = meta.created(new, resource.name_rule)
         if not new.get("name"):
-            check(resource.kind, "", causes)
+            check(resource.full_kind, "", causes)
         rules.create(obj)
         rules.allocate(obj, None)
-        check(resource.kind, new["name"], [*causes, *rules.wrong(obj, None)])
+        check(resource.full_kind, new["name"], [*causes, *rules.wrong(obj, None)])
         rules.settle(obj)
         key = (space, new["name"])
         write.warnings.extend(rules.warnings(obj))
         if (there := shelf.get(key)) is not None:
-            raise exists(resource.name, new["name"], deleting="deletionTimestamp" in there.object["metadata"])
+            raise exists(resource.full_name, new["name"], deleting="deletionTimestamp" in there.object["metadata"])
         if write.dry_run:
             return Stored(obj, 0)
         rules.committed(None, obj)
@@ -138,17 +138,19 @@ class Registry:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             message = f"namespace {namespace} is being terminated"
             cause = {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
-            details: Object = {"name": name} if name else {}
-            details |= {"kind": resource.name, "causes": [cause]}
-            raise Refusal(403, "Forbidden", f'{resource.name} "{name}" is forbidden: {why}', details)
+            details = {**about(resource.full_name, name), "causes": [cause]}
+            raise Refusal(403, "Forbidden", f'{resource.full_name} "{name}" is forbidden: {why}', details)
 
     def _update(self, resource: Resource, key: Key, old: Stored, obj: Object, write: Write, subresource: str) -> Stored:
         rules, was = self._rules[resource.name], old.object
-        version = obj["metadata"].get("resourceVersion") or str(old.version)
+        version = obj["metadata"].get("resourceVersion") or str(0 if resource.needs_version else old.version)
         if not version.isdecimal():
             raise Refusal(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
+        if not int(version) and resource.needs_version:  # of the resource, where others are of the kind: so it is there
+            cause = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            check(resource.full_name, key[1], [cause])
         if int(version) not in (0, old.version):
-            raise conflict(resource.name, key[1])
+            raise conflict(resource.full_name, key[1])
         obj["metadata"] = {**meta.carried(obj["metadata"], was["metadata"]), "resourceVersion": str(old.version)}
         rules.defaults(obj)
         fields = self._managed(resource, was, obj, write, subresource)
@@ -160,7 +162,7 @@ class Registry:
             rules.allocate(obj, was)
         causes = meta.updated(obj["metadata"], was["metadata"])
         causes += rules.wrong_status(obj, was) if subresource else rules.wrong(obj, was)
-        check(resource.kind, key[1], causes)
+        check(resource.full_kind, key[1], causes)
         write.warnings.extend(rules.status_warnings(obj) if subresource else rules.warnings(obj))
         rules.settle(obj)
         if _without_managers(obj) == _without_managers(was):
@@ -180,7 +182,12 @@ class Registry:
         beyond = "spec" if subresource else "status" if resource.status else ""
         seen = [{k: v for k, v in obj.items() if k != beyond} for obj in (old, new)]
         return managed(
-            resource.shape, *seen, manager=write.manager, subresource=subresource, now=timestamp(self.clock())
+            resource.shape,
+            *seen,
+            manager=write.manager,
+            subresource=subresource,
+            version=resource.api_version,
+            now=timestamp(self.clock()),
         )
 
     def delete(self, resource: Resource, key: Key, options: Object, write: Write) -> tuple[Stored, bool]:
@@ -251,7 +258,7 @@ def _check_preconditions(resource: Resource, name: str, wanted: Object, meta: Ob
         want, have = wanted.get(field), meta[field]
         if want and want != have:
             why = f"the {what} in the precondition ({want}) does not match the {what} in record ({have})"
-            raise conflict(resource.kind, name, f"{why}. The object might have been {happened}")
+            raise conflict(resource.full_kind, name, f"{why}. The object might have been {happened}")
 
 
 def _finalizers(resource: Resource, obj: Object) -> list[str]:

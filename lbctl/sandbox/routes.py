@@ -7,27 +7,30 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from lbctl.sandbox import protobuf
-from lbctl.sandbox.bodies import Write, head, unsupported_media, unsupported_patch
-from lbctl.sandbox.lists import Event, Query, events, listed, too_old
+from lbctl.sandbox.bodies import Write, unsupported_media, unsupported_patch
+from lbctl.sandbox.lists import listed, too_new
 from lbctl.sandbox.patches import PATCHES, parsed
-from lbctl.sandbox.refusals import Object, Refusal, no_such_resource, wrong_method
+from lbctl.sandbox.queries import Query, flag, unread
+from lbctl.sandbox.refusals import Object, Refusal, about, no_such_resource, wrong_method
 from lbctl.sandbox.registry import Registry
-from lbctl.sandbox.resources import RESOURCES, Resource
-from lbctl.sandbox.store import Key, Stored, TooOld
+from lbctl.sandbox.resources import GROUPS, RESOURCES, Resource
+from lbctl.sandbox.store import Key, Stored
 from lbctl.sandbox.views import View, encoded
+from lbctl.sandbox.watches import Watching
 
 MAX_MANAGER = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request; header names are lower case."""
+    """A request; header names are lower case, and `now` is seconds of a clock that only goes forward."""
 
     method: str
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    now: float = 0.0
 
     @property
     def content_type(self) -> str:
@@ -49,6 +52,7 @@ class Answer:
     body: bytes
     warnings: list[str] = field(default_factory=list)
     content_type: str = "application/json"
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +73,32 @@ class Target:
 def target(path: str) -> Target:
     """Take a path apart. Raises Refusal (404)."""
     steps = [unquote(step) for step in path.strip("/").split("/")]
-    if steps[:2] != ["api", "v1"]:
-        if steps[0] in ("api", "apis"):
-            raise no_such_resource()
-        raise _NoPage
-    rest, namespace = steps[2:], ""
+    group, rest = _group(steps)
+    namespace = ""
     if len(rest) > 2 and rest[0] == "namespaces" and rest[2] in RESOURCES and RESOURCES[rest[2]].namespaced:
         namespace, rest = rest[1], rest[2:]
     resource = RESOURCES.get(rest[0]) if rest else None
-    if resource is None or len(rest) > 3 or (len(rest) > 1 and resource.namespaced and not namespace):
+    if (
+        resource is None
+        or resource.group != group
+        or len(rest) > 3
+        or (len(rest) > 1 and resource.namespaced and not namespace)
+    ):
         raise no_such_resource()
     name, subresource = (*rest[1:], "", "")[:2]
     if subresource and not (subresource == "status" and resource.status):
         raise no_such_resource()
     return Target(resource, namespace, name, subresource)
+
+
+def _group(steps: list[str]) -> tuple[str, list[str]]:
+    """The group of a path, and what comes after its version. Raises Refusal (404), _NoPage."""
+    group, at = (steps[1], 2) if steps[0] == "apis" and len(steps) > 1 else ("", 1)
+    if steps[0] not in ("api", "apis") or group not in GROUPS:
+        raise _NoPage
+    if steps[at : at + 1] != ["v1"] or (steps[0] == "apis") is not bool(group):
+        raise no_such_resource()
+    return group, steps[at + 1 :]
 
 
 class _NoPage(Exception):
@@ -106,9 +122,9 @@ def answer(registry: Registry, ask: Ask) -> Answer | Watching:
 def _collection(registry: Registry, ask: Ask, where: Target, write: Write) -> Answer | Watching:
     resource, view = where.resource, View.of(where.resource, ask.headers.get("accept", ""), ask.params)
     if ask.method == "GET":
-        query = Query.of(resource, where.namespace, "", ask.params)
-        if ask.params.get("watch") in ("1", "true"):
-            return _watch(registry, view, query)
+        query = Query.of(resource, where.namespace, ask.params)
+        if flag(ask.params, "watch"):
+            return Watching.begin(registry, view, query, ask.now)
         with registry.store.lock:
             found = listed(registry.store.shelf(resource.name), query, registry.store.version)
         return Answer(200, view.many(found, registry.clock()))
@@ -130,7 +146,7 @@ def _body(ask: Ask, resource: Resource) -> bytes:
 
 
 def _delete_all(registry: Registry, ask: Ask, where: Target, view: View, write: Write) -> Answer:
-    query, options = Query.of(where.resource, where.namespace, "", ask.params), _options(ask)
+    query, options = Query.of(where.resource, where.namespace, ask.params), _options(ask)
     with registry.store.lock:
         found = listed(registry.store.shelf(where.resource.name), query, registry.store.version)
         for one in found.items:
@@ -142,6 +158,7 @@ def _delete_all(registry: Registry, ask: Ask, where: Target, view: View, write: 
 def _object(registry: Registry, ask: Ask, where: Target, write: Write) -> Answer | Watching:
     resource, view = where.resource, View.of(where.resource, ask.headers.get("accept", ""), ask.params)
     if ask.method == "GET":
+        _not_of_the_future(ask.params.get("resourceVersion", ""), registry)
         return Answer(200, view.one(registry.get(resource, where.key), registry.clock()))
     if ask.method == "PUT":
         stored, new = registry.replace(resource, where.key, _body(ask, resource), write, where.subresource)
@@ -157,11 +174,19 @@ def _object(registry: Registry, ask: Ask, where: Target, write: Write) -> Answer
     raise wrong_method()
 
 
+def _not_of_the_future(version: str, registry: Registry) -> None:
+    """An object is of now, which no version asked for can be newer than. Raises Refusal (500, 504)."""
+    if version and not version.isdecimal():
+        raise unread(version)
+    if version and int(version) > registry.store.version:
+        raise too_new(int(version), registry.store.version)
+
+
 def _deleted(resource: Resource, gone: Stored, done: bool) -> Answer:
     if resource.returns_deleted or not done:
         return Answer(200, gone.json)
     meta = gone.object["metadata"]
-    details = {"name": meta["name"], "kind": resource.name, "uid": meta["uid"]}
+    details = {**about(resource.full_name, meta["name"]), "uid": meta["uid"]}
     status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
     return Answer(200, encoded(status))
 
@@ -172,70 +197,3 @@ def _options(ask: Ask) -> Object:
         return {}
     options = parsed(ask.body, "couldn't get version/kind; json parse error: ")
     return options if isinstance(options, dict) else {}
-
-
-def _watch(registry: Registry, view: View, query: Query) -> Watching:
-    """A watch from a version on; without one, or from 0, it begins with what is there."""
-    store, shelf = registry.store, registry.store.shelf(view.resource.name)
-    watching = Watching(registry, view, query)
-    with store.lock:
-        if query.version not in ("", "0") and not query.bookmark:
-            watching.seen = int(query.version)
-            try:
-                shelf.since(watching.seen)
-            except TooOld as gone:
-                raise too_old(watching.seen, store.version) from gone
-            return watching
-        watching.seen = store.version
-        there = [one for _, one in shelf.all(query.namespace) if query.matches(one.object)]
-    watching.pending = [Event("ADDED", one) for one in there]
-    if query.bookmark:
-        watching.pending.append(_all_told(view.resource, store.version))
-    return watching
-
-
-def _all_told(resource: Resource, version: int) -> Event:
-    """The bookmark that ends what was there when a watch with sendInitialEvents began (KEP-3157)."""
-    notes = {"k8s.io/initial-events-end": "true"}
-    meta = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": notes}
-    return Event("BOOKMARK", Stored({**head(resource), "metadata": meta}, version))
-
-
-@dataclass(slots=True)
-class Watching:
-    """A watch under way: what it has seen, and what it has still to say. One thread's at a time."""
-
-    registry: Registry
-    view: View
-    query: Query
-    seen: int = 0
-    pending: list[Event] = field(default_factory=list)
-    over: bool = False
-    _spoken: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts."""
-        return self.query.seconds
-
-    def next_lines(self) -> bytes:
-        """The events since the last call."""
-        store, found = self.registry.store, self.pending
-        self.pending = []
-        with store.lock:
-            try:
-                changes = store.shelf(self.view.resource.name).since(self.seen)
-            except TooOld:
-                self.over = True
-                error = {"type": "ERROR", "object": too_old(self.seen, store.version).status()}
-                return encoded(error) + b"\n"
-            self.seen = max(self.seen, store.version)
-        lines = []
-        for event in [*found, *events(changes, self.query)]:
-            lines.append(self.view.event(event, self.registry.clock(), not self._spoken))
-            self._spoken = True
-        return b"".join(lines)
-
-    def wait(self, seconds: float) -> None:
-        """Until something is written, or the time is up."""
-        self.registry.store.wait(self.seen, seconds)

@@ -47,6 +47,10 @@ class Sandbox:
         """What went wrong inside, each answered as a 500: none, unless the sandbox has a bug."""
         return self._server.faults
 
+    def compact(self) -> None:
+        """Forget the history, as etcd does every five minutes: what asks for an older version is refused (410)."""
+        self._registry.store.compact()
+
     def kubeconfig(self, path: Path) -> Path:
         """Write a kubeconfig for it (JSON, which is YAML too); returns the path."""
         config = {

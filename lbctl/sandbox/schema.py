@@ -50,13 +50,15 @@ class Map:
 class Many:
     """A list: `keys` tell its elements apart in managedFields, `merge` in a strategic merge patch.
 
-    A `union` is a list of scalars that is a set to both. A list with none of these is replaced as a whole.
+    A `union` is a list of scalars that is a set to both. A list with none of these is replaced as a whole. One that
+    is `always` there is null when nothing is given.
     """
 
     items: Shape = field(default_factory=Scalar)
     keys: tuple[str, ...] = ()
     merge: str = ""
     union: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ FLAG = Scalar("bool")
 FLAG_KEPT = Scalar("bool", keep=True)
 TIME = Scalar("Time")
 TIME_ALWAYS = Scalar("Time", keep=True, always=True)
+MICROTIME = Scalar("MicroTime")
 MICROTIME_ALWAYS = Scalar("MicroTime", keep=True, always=True)
 PORT = Scalar("IntOrString", keep=True)
 ANYTHING = Anything()
@@ -145,7 +148,7 @@ class Reader:
 
     def _list(self, shape: Many, value: object, path: str, at: str) -> Any:
         if value is None:
-            return MISSING
+            return None if shape.always else MISSING
         if not isinstance(value, list):
             of = f"v1.{shape.items.name}" if isinstance(shape.items, Struct) else "string"
             raise _mismatch(value, at, f"[]{of}")
@@ -153,7 +156,7 @@ class Reader:
         for index, one in enumerate(value):
             read = self._value(shape.items, one, f"{path}[{index}]", at)
             got.append("" if read is MISSING else read)
-        return got or MISSING
+        return got if got or shape.always else MISSING
 
 
 def _mismatch(value: object, at: str, wanted: str) -> WrongType:
@@ -176,7 +179,7 @@ PYTHON: Mapping[str, type] = {"string": str, "bytes": str, "int32": int, "int64"
 
 def _scalar(shape: Scalar, value: object, at: str) -> Any:
     if shape.name in ("Time", "MicroTime"):
-        return _time(shape, value)
+        return _time(shape, value, at)
     if value is None:
         return EMPTY[shape.name] if shape.always or shape.name == "IntOrString" else MISSING
     if shape.name == "IntOrString":
@@ -189,10 +192,12 @@ def _scalar(shape: Scalar, value: object, at: str) -> Any:
     return value if value or shape.keep else MISSING
 
 
-def _time(shape: Scalar, value: object) -> Any:
-    if value is None or value == "":
+def _time(shape: Scalar, value: object, at: str) -> Any:
+    if value is None or (value == "" and shape.name == "Time"):
         return None if shape.always else MISSING
+    if not isinstance(value, str):
+        raise _mismatch(value, at, "string")
     try:
-        return (second if shape.name == "Time" else microtime)(str(value))
+        return (second if shape.name == "Time" else microtime)(value)
     except TimeError as bad:
         raise WrongType(str(bad)) from bad

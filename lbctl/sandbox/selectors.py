@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lbctl.sandbox.refusals import Object, Refusal, bad_request
@@ -88,15 +88,20 @@ def _values(words: _Words) -> set[str]:
             raise _unread(words.next, "',' or ')'")
 
 
-def fields_test(text: str, known: Iterable[str]) -> Callable[[Object], bool]:
-    """Read a field selector: `metadata.name=a,spec.type!=ClusterIP`. Raises Refusal (400)."""
+def fields_test(text: str, known: Collection[str], *, core: bool = True) -> Callable[[Object], bool]:
+    """Read a field selector: `metadata.name=a,spec.type!=ClusterIP`.
+
+    Raises Refusal (400); of the `core` group in other words than of the others.
+    """
     wanted: list[tuple[list[str], str, bool]] = []
     for term in filter(None, text.split(",")):
         match = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", term)
         if not match:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         if match[1] not in known:
-            raise bad_request(f"field label not supported: {match[1]}")
+            shown = ", ".join(f'"{name}"' for name in known)
+            other = f'"{match[1]}" is not a known field selector: only {shown}'
+            raise bad_request(f"field label not supported: {match[1]}" if core else other)
         wanted.append((match[1].split("."), match[3], match[2] != "!="))
     return lambda obj: all((_field(obj, path) == value) is same for path, value, same in wanted)
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -22,8 +23,9 @@ from lbctl.sandbox import openapi
 from lbctl.sandbox.discovery import PAGES
 from lbctl.sandbox.refusals import Object, Refusal
 from lbctl.sandbox.registry import Registry
-from lbctl.sandbox.routes import Answer, Ask, Watching, answer
+from lbctl.sandbox.routes import Answer, Ask, answer
 from lbctl.sandbox.views import encoded
+from lbctl.sandbox.watches import Watching
 
 MAX_BODY = 3 * 1024 * 1024  # what the real one takes
 LOOK_ROUND = 1.0  # seconds after which a silent watch looks whether its client is still there
@@ -46,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
             body = self._body()
             reply = self._answer(body)
         except Refusal as refusal:
-            reply = Answer(refusal.code, encoded(refusal.status()), refusal.warnings)
+            wait = (refusal.details or {}).get("retryAfterSeconds", 0)
+            reply = Answer(refusal.code, encoded(refusal.status()), refusal.warnings, retry_after=wait)
         except Exception as fault:  # noqa: BLE001 because this is the thread's top, and the client must hear of it
             self.server.faults.append(fault)
             internal = Refusal(500, "InternalError", f"Internal error occurred: {fault!r}", {})
@@ -73,14 +76,16 @@ class Handler(BaseHTTPRequestHandler):
         if page := _page(unquote(url.path).rstrip("/") or "/"):
             return page if self.command in ("GET", "HEAD") else Answer(405, b"")
         params = dict(parse_qsl(url.query, keep_blank_values=True))
-        return answer(self.server.registry, Ask(self.command, url.path, params, self._headers(), body))
+        return answer(
+            self.server.registry, Ask(self.command, url.path, params, self._headers(), body, time.monotonic())
+        )
 
     def _headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in self.headers.items()}
 
     def _head(self, status: int, fields: list[tuple[str, str]]) -> bytes:
         phrase = HTTPStatus(status).phrase
-        lines = [f"HTTP/1.1 {status} {phrase}", f"Date: {formatdate(usegmt=True)}"]
+        lines = [f"HTTP/1.1 {status} {phrase}", f"Date: {formatdate(self.server.registry.clock(), usegmt=True)}"]
         lines += [f"{name}: {value}" for name, value in fields]
         if self.close_connection:
             lines.append("Connection: close")
@@ -88,6 +93,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Answer) -> None:
         fields = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
+        if reply.retry_after:
+            fields.append(("Retry-After", str(reply.retry_after)))
         for warning in reply.warnings:
             text = warning.replace("\\", "\\\\").replace('"', '\\"')
             fields.append(("Warning", f'299 - "{text}"'))
@@ -99,15 +106,14 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         fields = [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]
         self.wfile.write(self._head(200, fields))
-        ends = time.monotonic() + watching.seconds
         while not self.server.registry.store.closed:
-            lines = watching.next_lines()
+            lines = watching.next_lines(time.monotonic())
             if lines:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(lines), lines))
-            left = ends - time.monotonic()
-            if watching.over or left <= 0 or self._gone():
+            now = time.monotonic()
+            if watching.over or now >= watching.ends or self._gone():
                 break
-            watching.wait(min(left, LOOK_ROUND))
+            watching.wait(now, LOOK_ROUND)
         self.wfile.write(b"0\r\n\r\n")
 
     def _gone(self) -> bool:
@@ -127,10 +133,8 @@ def _page(path: str) -> Answer | None:
     makers: dict[str, Callable[[], Object]] = {
         **PAGES,
         "/openapi/v3": openapi.index,
-        f"/openapi/v3/{openapi.PATH}": openapi.document,
-        "/": lambda: {
-            "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-        },
+        **{f"/openapi/v3/{path}": partial(openapi.document, path) for path in openapi.PATHS},
+        "/": lambda: {"paths": sorted([*PAGES, "/healthz", "/livez", "/openapi/v3", "/readyz"])},
     }
     return Answer(200, encoded(makers[path]())) if path in makers else None
 

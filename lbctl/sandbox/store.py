@@ -54,7 +54,11 @@ class Change:
 
 
 class TooOld(Exception):
-    """The changes since that version are no longer kept."""
+    """The changes since that version are no longer kept; those since `oldest` are."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
 
 
 class TooNew(Exception):
@@ -85,7 +89,7 @@ class Shelf:
             if version > self._store.version:
                 raise TooNew
             if version < self._forgotten:
-                raise TooOld
+                raise TooOld(self._forgotten)
             objects = dict(self._objects)
             for change in self._newest_first():
                 if change.version <= version:
@@ -121,11 +125,16 @@ class Shelf:
         self._changes.append(change)
         self._store.changed.notify_all()
 
+    def forget(self, version: int) -> None:
+        """Forget all changes, which are up to this version."""
+        self._changes.clear()
+        self._forgotten = version
+
     def since(self, version: int) -> list[Change]:
         """All changes after a version. Raises TooOld."""
         with self._store.lock:
             if version < self._forgotten:
-                raise TooOld
+                raise TooOld(self._forgotten)
             found: list[Change] = []
             for change in self._newest_first():
                 if change.version <= version:
@@ -153,6 +162,12 @@ class Store:
         """The version of the next write."""
         self.version += 1
         return self.version
+
+    def compact(self) -> None:
+        """Forget what was before now."""
+        with self.lock:
+            for shelf in self._shelves.values():
+                shelf.forget(self.version)
 
     def wait(self, version: int, seconds: float) -> None:
         """Until anything is written after `version`, the store is closed, or the time is up."""

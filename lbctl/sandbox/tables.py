@@ -72,6 +72,16 @@ EVENT = (
     Column("Name", "the name, unique in its namespace", priority=1, format="name"),
 )
 
+LEASE = (NAME, Column("Holder", "who holds it"), AGE)
+ENDPOINT_SLICE = (
+    NAME,
+    Column("AddressType", "IPv4, IPv6 or FQDN"),
+    Column("Ports", "the ports of each endpoint"),
+    Column("Endpoints", "their addresses"),
+    AGE,
+)
+SHOWN = 3  # of the ports and of the addresses of an EndpointSlice
+
 
 def service(obj: Object, now: float) -> list[object]:
     """NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE SELECTOR."""
@@ -173,3 +183,22 @@ def event(obj: Object, now: float) -> list[object]:
         count,
         obj["metadata"]["name"],
     ]
+
+
+def lease(obj: Object, now: float) -> list[object]:
+    """NAME HOLDER AGE."""
+    return [obj["metadata"]["name"], obj["spec"].get("holderIdentity", ""), _age(obj, now)]
+
+
+def endpoint_slice(obj: Object, now: float) -> list[object]:
+    """NAME ADDRESSTYPE PORTS ENDPOINTS AGE."""
+    ports = [str(port.get("port", port["name"])) for port in obj["ports"] or ()]
+    addresses = [address for endpoint in obj["endpoints"] or () for address in endpoint["addresses"]]
+    return [obj["metadata"]["name"], obj["addressType"], _some(ports), _some(addresses), _age(obj, now)]
+
+
+def _some(texts: list[str]) -> str:
+    if not texts:
+        return "<unset>"
+    more = f" + {len(texts) - SHOWN} more..." if len(texts) > SHOWN else ""
+    return ",".join(texts[:SHOWN]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from lbctl.ages import lasting
@@ -27,9 +28,31 @@ def second(text: str) -> str:
     return _parsed(text).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"  # as Go writes how a MicroTime is written
+MICRO_PIECES = (
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "2006"),
+    (r"\.\d{6}", ".000000"),
+    (r"Z|[+-]\d\d:\d\d", "Z07:00"),
+)
+
+
 def microtime(text: str) -> str:
-    """A time to the microsecond, as a MicroTime is kept."""
-    return _parsed(text).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time to the microsecond, as a MicroTime is kept; all six digits must be there."""
+    rest = text
+    for pattern, piece in MICRO_PIECES:
+        match = re.match(pattern, rest)
+        if match is None:
+            raise TimeError(f'parsing time "{text}" as "{MICRO_LAYOUT}": cannot parse "{rest}" as "{piece}"')
+        rest = rest[match.end() :]
+    if rest:
+        raise TimeError(f'parsing time "{text}": extra text: "{rest}"')
+    for at, name, most in ((5, "month", 12), (11, "hour", 23), (14, "minute", 59), (17, "second", 59)):
+        if int(text[at : at + 2]) > most:
+            raise TimeError(f'parsing time "{text}": {name} out of range')
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError as bad:
+        raise TimeError(f'parsing time "{text}": day out of range') from bad
 
 
 def age(text: str | None, now: float) -> str:

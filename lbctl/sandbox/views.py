@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lbctl.sandbox.lists import Event, Listed
+from lbctl.sandbox.lists import Listed
 from lbctl.sandbox.refusals import Object
 from lbctl.sandbox.resources import Resource
 from lbctl.sandbox.store import Stored
@@ -15,6 +15,14 @@ from lbctl.sandbox.store import Stored
 def encoded(body: Object) -> bytes:
     """An object as JSON."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a watch."""
+
+    type: str
+    stored: Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class View:
         """A list."""
         if self.table:
             return encoded(self._table(found.items, found.meta(), now))
-        head = {"kind": f"{self.resource.kind}List", "apiVersion": "v1", "metadata": found.meta()}
+        head = {"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version, "metadata": found.meta()}
         return encoded(head)[:-1] + b',"items":[' + b",".join(one.item for one in found.items) + b"]}"
 
     def event(self, event: Event, now: float, first: bool) -> bytes:
@@ -57,13 +65,17 @@ class View:
     def _table(self, items: list[Stored], meta: Object, now: float, *, columns: bool = True) -> Object:
         rows = []
         for stored in items:
-            row: Object = {"cells": self.resource.cells(stored.object, now)}
+            row: Object = {"cells": self._cells(stored.object, now)}
             if self.include != "None":
                 row["object"] = self._beside(stored.object)
             rows.append(row)
         definitions = [column.json() for column in self.resource.columns] if columns else None
         head = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
         return {**head, "columnDefinitions": definitions, "rows": rows}
+
+    def _cells(self, obj: Object, now: float) -> list[object]:
+        """Those of an object; a bookmark is of none, and has as many empty ones."""
+        return self.resource.cells(obj, now) if "name" in obj["metadata"] else [""] * len(self.resource.columns)
 
     def _beside(self, obj: Object) -> Object:
         if self.include == "Object":

@@ -37,7 +37,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Wire]:
         wire = Wire(REAL, bed.url, str(bed.certificate), "admin", space=space)
     wire.made("/api/v1/namespaces", {"metadata": {"name": space}})
     yield wire
-    for resource in ("services", "configmaps", "events"):
+    for resource in ("services", "configmaps", "events", "leases", "endpointslices"):
         wire.delete(resource)
     wire.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.wire import Wire, config_map
+from tests.contract.wire import Wire
 
 
 @pytest.fixture
@@ -84,16 +84,3 @@ def test_an_event_can_be_counted_up(api: Wire) -> None:
     """As who repeats it does."""
     api.made("events", event(api.space, count=1))
     assert api.strategic("events/e", {"count": 2}).body["count"] == 2
-
-
-def test_a_watch_says_when_it_has_told_what_was_there(api: Wire) -> None:
-    """The bookmark of sendInitialEvents, for which kubectl wait waits."""
-    api.made("configmaps", config_map("a"))
-    params = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
-    with api.watch("configmaps", **params) as stream:
-        (first, there), (second, mark) = stream.take(2)
-        api.delete("configmaps/a")
-        assert stream.take(1)[0][0] == "DELETED"
-    assert (first, there["metadata"]["name"], second) == ("ADDED", "a", "BOOKMARK")
-    assert mark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
-    assert int(mark["metadata"]["resourceVersion"]) >= int(there["metadata"]["resourceVersion"])

@@ -17,6 +17,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+GROUPS = {"leases": "coordination.k8s.io", "endpointslices": "discovery.k8s.io"}  # of what is not in the core
 AGENT = "contract/1.0 (tests)"
 
 
@@ -97,7 +98,10 @@ class Wire:
 
     def path(self, path: str) -> str:
         """`services/web` in this test's namespace; a path with a leading slash stands as it is."""
-        return path if path.startswith("/") else f"/api/v1/namespaces/{self.space}/{path}"
+        if path.startswith("/"):
+            return path
+        group = GROUPS.get(path.partition("/")[0])
+        return f"/{f'apis/{group}' if group else 'api'}/v1/namespaces/{self.space}/{path}"
 
     def ask(
         self,
