@@ -165,17 +165,21 @@ class Kube:
         """
         return self._patch(_path("events", namespace, name), body)
 
-    def get_lease(self, namespace: str, name: str) -> Object:
-        """One Lease."""
-        return dict(self._transport.request("GET", _lease(namespace, name)).body)
+    def get_lease(self, namespace: str, name: str, timeout: float | None = None) -> Object:
+        """One Lease; `timeout` is in seconds, where the transport's own is too long, as below."""
+        return dict(self._transport.request("GET", _lease(namespace, name), timeout=timeout).body)
 
-    def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
+    def create_lease(self, namespace: str, body: Mapping[str, Any], timeout: float | None = None) -> Object:
         """POST: Conflict when it exists."""
-        return dict(self._transport.request("POST", _lease(namespace), params=self._dry, body=body).body)
+        path = _lease(namespace)
+        return dict(self._transport.request("POST", path, params=self._dry, body=body, timeout=timeout).body)
 
-    def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Object:
+    def replace_lease(
+        self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str, timeout: float | None = None
+    ) -> Object:
         """PUT over the version that was read, as with ConfigMaps: Conflict when it is no longer that one."""
         if not resource_version:
             raise ValueError("an empty resourceVersion would make the write unconditional")
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
-        return dict(self._transport.request("PUT", _lease(namespace, name), params=self._dry, body=body).body)
+        path = _lease(namespace, name)
+        return dict(self._transport.request("PUT", path, params=self._dry, body=body, timeout=timeout).body)

@@ -26,8 +26,7 @@ from lbctl.kube.errors import Conflict, NotFound, ServerFailed
 from lbctl.kube.lease import Create, Election, Look, Object, Replace, Step, Timing
 from lbctl.kube.transport import Pace
 
-# What a request of the Elector may take at most, in seconds; the transport given to it should have this as its timeout.
-# Within the 10 s of a leader it then gets two or three tries.
+# What a request of the Elector may take, in seconds: within its 10 s a leader then has two or three tries.
 REQUEST_TIMEOUT = 3.0
 LONGEST = 63  # characters of the host in an identity: the API server takes any, a line in `kubectl get lease` does not
 
@@ -35,13 +34,15 @@ LONGEST = 63  # characters of the host in an identity: the API server takes any,
 class Leases(Protocol):
     """What the Elector needs of `Kube`."""
 
-    def get_lease(self, namespace: str, name: str) -> Object:
+    def get_lease(self, namespace: str, name: str, timeout: float | None = None) -> Object:
         """One Lease; NotFound when there is none."""
 
-    def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
+    def create_lease(self, namespace: str, body: Mapping[str, Any], timeout: float | None = None) -> Object:
         """POST: Conflict when it exists."""
 
-    def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Object:
+    def replace_lease(
+        self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str, timeout: float | None = None
+    ) -> Object:
         """PUT over a version."""
 
 
@@ -186,11 +187,11 @@ class Elector:
     def _ask(self, step: Step) -> Object:
         match step:
             case Look():
-                return self._kube.get_lease(self._namespace, self._name)
+                return self._kube.get_lease(self._namespace, self._name, REQUEST_TIMEOUT)
             case Create(body):
-                return self._kube.create_lease(self._namespace, body)
+                return self._kube.create_lease(self._namespace, body, REQUEST_TIMEOUT)
             case Replace(body, version):
-                return self._kube.replace_lease(self._namespace, self._name, body, version)
+                return self._kube.replace_lease(self._namespace, self._name, body, version, REQUEST_TIMEOUT)
 
     def _release(self) -> None:
         for _ in range(4):  # look, write, and both again: a write whose answer was lost may have moved the version

@@ -10,8 +10,6 @@ before the first other may begin, as in client-go, whose numbers these are.
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -226,17 +224,3 @@ def _stamp(wall: float, last: str) -> str:
     when = datetime.fromtimestamp(wall, UTC)
     stamp = when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return stamp if stamp != last else (when + timedelta(microseconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def lease_name(load_balancer_class: str) -> str:
-    """The Lease of those who serve this class; the empty class is of Services without one.
-
-    A class is a label's key (`example.com/lan`) and a name has no slash or capital: what is replaced is told apart by
-    eight hex digits.
-    """
-    if not load_balancer_class:
-        return "lbctl"
-    plain = re.sub(r"[^a-z0-9.-]+", "-", load_balancer_class.lower())[:200]
-    plain = ".".join(filter(None, (part.strip("-") for part in plain.split("."))))
-    tail = uuid.uuid5(uuid.NAMESPACE_URL, load_balancer_class).hex[:8]
-    return f"lbctl-{plain}-{tail}"

@@ -54,6 +54,7 @@ class _Request:
     data: bytes | None
     headers: Mapping[str, str]
     call: Call
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,20 @@ class KubeTransport:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        timeout: float | None = None,
     ) -> Answer:
         """Send one request and return the object it is answered with.
 
-        All of it takes `timeout` seconds at most, repeats of a read included. Raises ApiError or ClusterError.
+        All of it takes `timeout` seconds at most (the transport's own, if that is less), repeats of a read included.
+        Raises ApiError or ClusterError.
         """
         target = path + ("?" + urlencode(params) if params else "")
         data = None if body is None else orjson.dumps(body)
         headers = dict(HEADERS) if data is None else {**HEADERS, "Content-Type": content_type}
-        request = _Request(method, target, data, headers, Call.of(method, path))
-        deadline, repeats = self._pace.clock() + self._timeout, 0
+        request = _Request(
+            method, target, data, headers, Call.of(method, path), min(timeout or self._timeout, self._timeout)
+        )
+        deadline, repeats = self._pace.clock() + request.timeout, 0
         while True:
             try:
                 return self._signed(request, deadline)
@@ -153,7 +158,7 @@ class KubeTransport:
             if fresh is None:
                 raise
         # Logging in may take as long as a person needs: that is not the request's time.
-        return self._once(request, fresh, self._pace.clock() + self._timeout)
+        return self._once(request, fresh, self._pace.clock() + request.timeout)
 
     def _once(self, request: _Request, login: Login, deadline: float) -> Answer:
         began = self._pace.clock()
@@ -161,7 +166,7 @@ class KubeTransport:
             answer = self._sent(request, login, deadline)
         except urllib3.exceptions.HTTPError as fault:
             self._note(request, "no answer", began)
-            raise unreachable(fault, self._session.place, self._timeout) from fault
+            raise unreachable(fault, self._session.place, request.timeout) from fault
         self._note(request, str(answer.status), began)
         told = Answer(*understood(answer, request.call, self._session.place))
         self._told_time = told.date, self._pace.clock()

@@ -13,7 +13,7 @@ import pytest
 
 from lbctl.errors import LbctlError
 from lbctl.kube import errors
-from lbctl.kube.elector import Elector, new_identity
+from lbctl.kube.elector import REQUEST_TIMEOUT, Elector, new_identity
 from lbctl.kube.transport import Pace
 
 SECONDS = 20  # how long a test waits for a thread before it fails
@@ -33,30 +33,33 @@ class Cluster:
         self.gate.set()
         self._version = 0
 
-    def get_lease(self, namespace: str, name: str) -> Object:
+    def get_lease(self, namespace: str, name: str, timeout: float | None = None) -> Object:
         """GET."""
-        self._asked(f"get {namespace}/{name}")
+        self._asked(f"get {namespace}/{name}", timeout)
         if self.lease is None:
             raise errors.NotFound("there is none")
         return copy.deepcopy(self.lease)
 
-    def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
+    def create_lease(self, namespace: str, body: Mapping[str, Any], timeout: float | None = None) -> Object:
         """POST."""
-        self._asked(f"create {namespace}/{body['metadata']['name']}")
+        self._asked(f"create {namespace}/{body['metadata']['name']}", timeout)
         if self.lease is not None:
             raise errors.Conflict("it exists")
         return self._keep(body)
 
-    def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str) -> Object:
+    def replace_lease(
+        self, namespace: str, name: str, body: Mapping[str, Any], resource_version: str, timeout: float | None = None
+    ) -> Object:
         """PUT."""
-        self._asked(f"replace {namespace}/{name} for {body['spec']['holderIdentity']!r}")
+        self._asked(f"replace {namespace}/{name} for {body['spec']['holderIdentity']!r}", timeout)
         if self.lease is None:
             raise errors.NotFound("there is none")
         if self.lease["metadata"]["resourceVersion"] != resource_version:
             raise errors.Conflict("it is another")
         return self._keep(body)
 
-    def _asked(self, what: str) -> None:
+    def _asked(self, what: str, timeout: float | None) -> None:
+        assert timeout == REQUEST_TIMEOUT, "a request without a limit would outlast the lead"
         self.asked.append(what)
         assert self.gate.wait(SECONDS)
         if self.fail is not None:
@@ -248,9 +251,9 @@ def test_stop_gives_back_what_it_took_by_a_write_whose_answer_was_lost() -> None
     cluster.lease = None
     create = cluster.create_lease
 
-    def created(namespace: str, body: Mapping[str, Any]) -> Object:
+    def created(namespace: str, body: Mapping[str, Any], timeout: float | None = None) -> Object:
         try:
-            return create(namespace, body)
+            return create(namespace, body, timeout)
         finally:
             cluster.lose = False
             tried.set()
@@ -285,9 +288,9 @@ def test_who_only_waited_asks_nothing_when_it_stops() -> None:
     seen = threading.Event()
     get = cluster.get_lease
 
-    def got(namespace: str, name: str) -> Object:
+    def got(namespace: str, name: str, timeout: float | None = None) -> Object:
         seen.set()
-        return get(namespace, name)
+        return get(namespace, name, timeout)
 
     cluster.get_lease = got  # type: ignore[method-assign]
     one.start()

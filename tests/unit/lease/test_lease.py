@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lbctl.kube.lease import Create, Election, Look, Record, Replace, Timing, lease_name
+from lbctl.kube.lease import Create, Election, Look, Record, Replace, Timing
 
 WALL = 1772452800.25  # 2026-03-02T12:00:00.25Z
 MIDDLE = 0.5  # no jitter: the middle of its range
@@ -239,26 +239,3 @@ def test_the_numbers_leave_others_room() -> None:
     assert timing.lease - timing.deadline == 5
     assert timing.retry * 1.2 * 3 < timing.deadline
     assert timing.look * 1.2 < 1
-
-
-@pytest.mark.parametrize(
-    ("load_balancer_class", "name"),
-    [
-        ("", "lbctl"),
-        ("lan", "lbctl-lan-54c5d5e3"),
-        ("example.com/lan", "lbctl-example.com-lan-6c1d39e3"),
-        ("Example.COM/My_Lan", "lbctl-example.com-my-lan-bd2ae04a"),
-        ("a./b", "lbctl-a.b-"),
-    ],
-)
-def test_each_class_has_a_lease_of_a_name_that_the_api_takes(load_balancer_class: str, name: str) -> None:
-    """RFC 1123: small letters, digits, dots and hyphens, and no part that begins or ends with a hyphen."""
-    made = lease_name(load_balancer_class)
-    assert made.startswith(name.rpartition("-")[0] if "-" in name else name)
-    assert all(part and part.strip("-") == part for part in made.split("."))
-
-
-def test_no_two_classes_share_a_lease() -> None:
-    """Though their names look alike once they are made plain."""
-    alike = ["a/b", "a-b", "A/b", "a/B", "a./b", "a_b"]
-    assert len({lease_name(one) for one in alike}) == len(alike)
