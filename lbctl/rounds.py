@@ -305,6 +305,8 @@ class _Carrier:
 
     def _let_go(self, claim: Claim, holder: Holder, decision: Decision) -> Claim:
         parked = decision.action is Action.RELEASE
+        if parked:  # for what it asks by now: it stays parked until that changes
+            holder = replace(holder, ask=decision.service.ask.digest)
         return claim.let_go(holder, now=0 if decision.at_once else self._now, by=self._cluster.by, parked=parked)
 
 

@@ -127,6 +127,17 @@ def test_a_released_service_stays_parked_when_another_takes_its_address() -> Non
     assert api.shown() == {"web": ["192.0.2.1"], "other": []}
 
 
+def test_a_service_released_after_its_ask_has_changed_is_parked_for_what_it_asks_by_now() -> None:
+    """Its claim was written for what it asked before, to which the release has nothing to say."""
+    web = service("web", "192.0.2.1", ask="192.0.2.9")
+    api = Api([web], blocks(held("192.0.2.1", service("web"))))
+    release(api.cluster(), frozenset({WEB}))
+    assert assign(api.cluster(), LAN)[WEB].reason is Reason.Released
+    api.services["/api/v1/namespaces/d/services/web"]["metadata"]["annotations"]["lbctl/addresses"] = "192.0.2.2"
+    assign(api.cluster(), LAN)
+    assert api.shown() == {"web": ["192.0.2.2"]}
+
+
 def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
     """Though another has its address: the ask is a person's word, too."""
     web, two = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31"))
