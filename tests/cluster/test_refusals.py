@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from lbctl.apply import assign
-from lbctl.rounds import Cluster
 from lbctl.decisions import Action
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import connect
 from lbctl.pools import PoolFile, load_pools
+from lbctl.rounds import Cluster
 from lbctl.services import Key
 from tests.testbed.driver import SERVICES, Bed, service
 

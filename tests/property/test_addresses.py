@@ -103,8 +103,8 @@ def test_a_range_survives_being_written_and_read(part: Range) -> None:
 
 
 def test_ten_thousand_operations_in_a_row_agree_with_netaddr() -> None:
-    """A set that lives long, cut and mended at random, never drifts from netaddr's: its ranges, its size, what is in it,
-    and, while it is small, what it goes through one by one."""
+    """A set that lives long, cut and mended at random, never drifts from netaddr's: its ranges, its size, what is in
+    it, and, while it is small, what it goes through one by one."""
     print(f"seed {SEED}")
     choose = random.Random(SEED)
     ours, theirs, walked = AddressSet(), netaddr.IPSet(), 0

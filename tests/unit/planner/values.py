@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any, cast
 
 from lbctl.addresses import Address, AddressSet, parse_address
-from lbctl.rounds import Cluster
 from lbctl.claims import LABELS, Block, BlockId, Claim, Holder, Last, parse_block
 from lbctl.decisions import Snapshot
 from lbctl.kube import errors
 from lbctl.kube.api import Kube
 from lbctl.kube.transport import Answer, KubeTransport
 from lbctl.pools import Pool, PoolFile
+from lbctl.rounds import Cluster
 from lbctl.services import Key, Service, parse_service
 
 NOW = 1_000_000
