@@ -43,11 +43,11 @@ class _Adopter:
         self._pools = pools
         self._origin = origin
         # Who may share an address, the Index says of those who hold it: so it is asked as if all that show one did.
-        self._blocks = dict(snapshot.blocks)
+        blocks = dict(snapshot.blocks)
         for service in snapshot.services.values():
             if service.is_load_balancer:
-                _hold(self._blocks, snapshot, service, _unclaimed(snapshot, service), pools)
-        self._index = Index(snapshot.services, self._blocks, snapshot.others, pools, snapshot.now)
+                _hold(blocks, snapshot, service, _unclaimed(snapshot, service), pools)
+        self._index = Index(snapshot.services, blocks, snapshot.others, pools, snapshot.now)
 
     def decide(self, service: Service) -> Decision:
         """What becomes of one Service."""
@@ -83,22 +83,11 @@ class _Adopter:
                 return Refusal(Reason.FamilyMismatch, f"{address} is {family}; the Service is {wants}")
             if self._pools.pool_of(address) is None:
                 return Refusal(Reason.AddressOutsidePools, f"{address} is in no pool")
-            if (conflict := self._conflict(service, address)) is not None:
+            if (conflict := self._index.conflict(service, address, newcomer=True)) is not None:
                 return conflict
         if service.sharing is not None and service.sharing.too_many_ports:
             return Refusal(Reason.TooManyPorts, f"it has {len(service.sharing.ports)} ranges of ports, and shares")
         return None
-
-    def _conflict(self, service: Service, address: Address) -> Refusal | None:
-        """Why it may not stand there with all the others, who hold the address while it is the newcomer."""
-        block = self._blocks[BlockId.of(address)]
-        claim = block.claims.get(address)
-        others = [h for h in claim.holders if h.key != service.key] if claim else []
-        if claim and others:
-            self._index.put_block(block.with_claims([replace(claim, holders=tuple(others))]))
-        conflict = self._index.conflict(service, address, newcomer=True)
-        self._index.put_block(block)
-        return conflict
 
 
 def plan_repair(snapshot: Snapshot, pools: PoolFile, selected: frozenset[Key] | None = None) -> Plan:

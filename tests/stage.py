@@ -129,10 +129,10 @@ class Stage:
         """Make a namespace."""
         self._send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
-    def status(self, name: str, *ingress: Mapping[str, str]) -> None:
+    def status(self, name: str, *ingress: Mapping[str, str], manager: str = "controller") -> None:
         """Write a Service's status, as some other controller does."""
         body = {"status": {"loadBalancer": {"ingress": [dict(entry) for entry in ingress]}}}
-        self._send("PATCH", f"/api/v1/namespaces/default/services/{name}/status", body)
+        self._send("PATCH", f"/api/v1/namespaces/default/services/{name}/status?fieldManager={manager}", body)
 
     def annotate(self, name: str, notes: Mapping[str, str]) -> None:
         """What `kubectl annotate` does."""
@@ -142,6 +142,12 @@ class Stage:
     def delete(self, name: str) -> None:
         """Delete a Service."""
         self._send("DELETE", f"/api/v1/namespaces/default/services/{name}", None)
+
+    def forget(self) -> None:
+        """Delete the ledger, as `kubectl delete configmaps --all` does."""
+        path = "/api/v1/namespaces/lbctl-system/configmaps"
+        for item in self.api.get(path)["items"]:
+            self._send("DELETE", f"{path}/{item['metadata']['name']}", None)
 
     def write(self, name: str, text: str) -> None:
         """Write a file into the folder."""

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from lbctl.reasons import Reason
-from tests.cli.village import assigned, elsewhere, nothing, pending
+from tests.cli.village import adopted, assigned, elsewhere, lost, nothing, pending, spent, theirs
 from tests.stage import Stage, stage
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +85,24 @@ CASES = {
     "claims-show-json": Case("claims show 192.0.2.201 -o json", assigned),
     "claims-show-nothing": Case("claims show 192.0.2.220", assigned),
     "claims-show-usage": Case("claims show 192.0.2.256"),
+    "claims-repair": Case("claims repair", lost),
+    "claims-repair-dry-run": Case("claims repair --dry-run", lost),
+    "claims-repair-nothing": Case("claims repair", assigned),
+    "claims-prune": Case("claims prune", spent),
+    "claims-prune-dry-run": Case("claims prune --dry-run", spent),
+    "claims-prune-now": Case("claims prune --now", spent),
+    "claims-prune-nothing": Case("claims prune"),
+    "adopt-all": Case("adopt --all --from metallb", theirs),
+    "adopt-all-json": Case("adopt --all --from metallb -o json", theirs),
+    "adopt-all-again": Case("adopt --all --from metallb", adopted),
+    "adopt-dry-run": Case("adopt web --from metallb --dry-run", theirs),
+    "adopt-server-dry-run": Case("adopt web --from metallb --dry-run=server", theirs),
+    "adopt-named": Case("adopt unmarked pending nowhere --from metallb", theirs),
+    "adopt-any": Case("adopt unmarked --from any -o name", theirs),
+    "adopt-others": Case("adopt --all --from cilium", theirs),
+    "adopt-usage": Case("adopt --all"),
+    "adopt-usage-nothing": Case("adopt --from any"),
+    "assign-all-adopted": Case("assign --all", adopted),
     "pools-list": Case("pools list"),
     "pools-list-json": Case("pools list -o json"),
     "pools-show": Case("pools show lan", assigned),

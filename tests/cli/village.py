@@ -43,6 +43,53 @@ def assigned(here: Stage) -> None:
     here.run("assign", "late")
 
 
+def theirs(here: Stage) -> None:
+    """Services that another controller has served, with all that stands in the way of adopting some."""
+    for name, address, more in (
+        ("web", "192.0.2.200", {}),
+        ("web-udp", "192.0.2.200", {"ports": [{"port": 53, "protocol": "UDP", "nodePort": 30053}]}),
+        ("far", "198.51.100.7", {}),
+        ("twin", "192.0.2.202", {}),
+        ("twin-too", "192.0.2.202", {}),
+        ("classy", "192.0.2.203", {"loadBalancerClass": "example.com/other"}),
+    ):
+        key = {"metallb.io/allow-shared-ip": "web"} if name.startswith("web") else {}
+        here.service(name, ago=DAY, notes={"metallb.io/ip-allocated-from-pool": "lan", **key}, **more)
+        here.status(name, {"ip": address})
+    here.service("hosted", notes={"metallb.io/ip-allocated-from-pool": "lan"})
+    here.status("hosted", {"hostname": "lb.example.com"})
+    here.service("unmarked")
+    here.status("unmarked", {"ip": "192.0.2.204"})
+    here.service("pending")
+
+
+def adopted(here: Stage) -> None:
+    """The same, once it is lbctl's."""
+    theirs(here)
+    here.run("adopt", "--all", "--from", "metallb")
+
+
+def spent(here: Stage) -> None:
+    """Some are deleted after that, one made anew, and one of them was gone a day before."""
+    assigned(here)
+    here.passes(DAY)
+    for name in ("late", "dual", "api"):
+        here.delete(name)
+    here.service("api")
+
+
+def lost(here: Stage) -> None:
+    """The ledger is gone, two Services show one address of lbctl's, and somebody else shows one, too."""
+    here.service("web", ago=DAY)
+    here.service("api", ago=HOUR)
+    here.service("dns", ago=HOUR, notes={"lbctl/addresses": "192.0.2.210"})
+    here.run("assign", "--all")
+    here.forget()
+    here.status("api", {"ip": "192.0.2.200"}, manager="lbctl")
+    here.service("theirs", ago=MINUTE)
+    here.status("theirs", {"ip": "192.0.2.210"})
+
+
 def elsewhere(here: Stage) -> None:
     """Manifests of other systems, with what a pool file can say and what it cannot."""
     here.write("others.yaml", OTHERS)

@@ -158,6 +158,17 @@ NOTES = {
     "assign": "Asked for by flag, an address or a pool is for once: what the Service asks for itself stays as it is. "
     "`--dry-run` without a value means `client`. What is announced to the LAN is not lbctl's doing yet.",
     "release": "Another Service gets the address once the pool's `reuseAfter` has passed, or with `--now` at once.",
+    "adopt": "It writes claims and nothing else: no Service is changed, so it may be done while the other controller "
+    "runs. Whose an address is, is told by the marks that MetalLB, kube-vip, Cilium, PureLB and klipper (ServiceLB of "
+    "k3s) leave on a Service, and by the field manager of its status. An address stays whatever the pools say of it by "
+    "now, but it must be in one of them; one that a node has, or that two Services show without being allowed to share "
+    "it, is refused. Then remove the other controller; what it clears as it goes, `lbctl assign --all` puts back. A "
+    "finalizer that it leaves on a Service (`kubectl get service NAME -o yaml`) is yours to take away.",
+    "claims repair": "For a ledger that was deleted or lost. That lbctl wrote a status is told by its field manager in "
+    "managedFields. What was adopted, and is still as the other system wrote it, is adopted again instead. Where "
+    "claims and statuses say different things that another command settles, that is a warning. A block that cannot be "
+    "read is left as it is, and the exit code is then 1.",
+    "claims prune": "`keepFor` and `reuseAfter` of the pool file say how long a released claim is of use.",
     "claims show": "Where lbctl keeps a claim is shown, so that kubectl can show it raw.",
     "pools show": "HELD has a claim; LINGERING is released (its Service is gone) or parked (released by hand); "
     "RESERVED is kept for a Service by the pool file; ELSEWHERE is in use without a claim: a status that another "
@@ -195,6 +206,22 @@ def _given(here: Stage) -> None:
     here.service("old")
     here.run("assign", "web", "old")
     here.run("release", "old")
+
+
+def _theirs(here: Stage) -> None:
+    here.service("web", ago=3 * DAY, notes={"metallb.io/ip-allocated-from-pool": "lan"})
+    here.status("web", {"ip": "192.0.2.203"})
+
+
+def _lost(here: Stage) -> None:
+    _two(here)
+    here.run("assign", "web")
+    here.forget()
+
+
+def _spent(here: Stage) -> None:
+    _given(here)
+    here.delete("web")
 
 
 def _bare(here: Stage) -> None:
@@ -246,6 +273,9 @@ EXAMPLES: dict[str, tuple[Callable[[Stage], None], tuple[str, ...]]] = {
     "pools check": (_unwise, ("lbctl pools check", "lbctl pools check --pools lan.yaml")),
     "pools init": (_bare, ("lbctl pools init", "cat pools.yaml")),
     "pools import": (_metallb, ("cat metallb.yaml", "lbctl pools import metallb.yaml")),
+    "adopt": (_theirs, ("lbctl adopt --all --from metallb", "lbctl assign --all", "lbctl claims list")),
+    "claims repair": (_lost, ("lbctl claims list", "lbctl claims repair")),
+    "claims prune": (_spent, ("lbctl claims prune", "lbctl claims prune --now")),
     "claims list": (_given, ("lbctl claims list",)),
     "claims show": (_given, ("lbctl claims show 192.0.2.200",)),
 }

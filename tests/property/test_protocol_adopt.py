@@ -112,7 +112,7 @@ def test_beside_another_controller_lbctl_publishes_nothing_twice() -> None:
 @pytest.mark.usefixtures("another_controller")
 def test_an_address_that_a_live_service_holds_is_adopted_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """That rule is needed: its PATCH may be under way, and without the rule two hold what they may not share."""
-    monkeypatch.setattr(_Adopter, "_conflict", lambda *_: None)
+    monkeypatch.setattr(_Adopter, "_obstacle", lambda *_: None)
     found = searched(Search(ONE, BESIDE), ONE, BESIDE, MOST, held_twice)
     print(*found.path, sep="\n  ")
     assert found.violation
