@@ -247,6 +247,8 @@ class _Planner:
                 words += ": lbctl wrote it, and lbctl claims repair makes it lbctl's again"
             elif service.rival:
                 words += f": {service.rival} wrote it"
+            elif named := [w for w in service.writers if w not in ("", "unknown")]:  # as a client without a name is
+                words += f": field manager {' and '.join(named)} wrote it"
             return Decision(service, Action.SKIP, Reason.ForeignOwner, words, service.status)
         if any(c.address not in service.status and self._young(h) for c, h in held):
             return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)

@@ -36,7 +36,7 @@ def _foreign(bed: Hand) -> dict[str, str]:
     found = {
         "metallb-inside": ("controller", {"ip": "192.0.2.0"}),
         "metallb-outside": ("controller", {"ip": "203.0.113.7"}),
-        "unmarked": ("something", {"ip": "192.0.2.1"}),
+        "unmarked": ("acme-lb", {"ip": "192.0.2.1"}),
         "kube-vip": ("kube-vip", {"ip": "192.0.2.2"}),
         "cilium": ("cilium-operator-generic", {"ip": "192.0.2.3"}),
         "hostname": ("cloud-controller-manager", {"hostname": "lb.example.com"}),
@@ -52,7 +52,7 @@ def _foreign(bed: Hand) -> dict[str, str]:
 WHY = {
     "metallb-inside": "its status shows 192.0.2.0, which lbctl holds no claim for: MetalLB wrote it",
     "metallb-outside": "its status shows 203.0.113.7, which lbctl holds no claim for: MetalLB wrote it",
-    "unmarked": "its status shows 192.0.2.1, which lbctl holds no claim for",
+    "unmarked": "its status shows 192.0.2.1, which lbctl holds no claim for: field manager acme-lb wrote it",
     "kube-vip": "its status shows 192.0.2.2, which lbctl holds no claim for: kube-vip wrote it",
     "cilium": "its status shows 192.0.2.3, which lbctl holds no claim for: Cilium wrote it",
     "hostname": "its status shows lb.example.com, which lbctl holds no claim for: a cloud controller manager wrote it",
@@ -145,7 +145,7 @@ def test_an_entry_that_another_writes_beside_ours_is_left_whole(bed: Hand, tmp_p
     bed.run("assign", "web", pools)
     write_status(bed, "web", "controller", {"ip": "192.0.2.0"}, {"hostname": "lb.example.com"})
     was = versions(bed, ["web"])
-    why = "its status shows lb.example.com, which lbctl holds no claim for"
+    why = "its status shows lb.example.com, which lbctl holds no claim for: field manager controller wrote it"
     out, err, code = bed.run("assign", "web", pools)
     assert (out, code) == ("", 1)
     assert err == f"error: default/web: ForeignOwner: {why}\n{FOREIGN}"
