@@ -229,3 +229,34 @@ def test_wait_and_explain(kubectl: Kubectl) -> None:
     met = kubectl("wait", "svc/web", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "--timeout=10s")
     assert met == "service/web condition met\n"
     assert "FIELDS:" in kubectl("explain", "service.spec.ports") or "FIELDS:\n" in kubectl("explain", "svc.spec.ports")
+
+
+def test_leases_and_endpoint_slices(kubectl: Kubectl) -> None:
+    """Applied, printed and explained: what admins look at to see who leads and where pods are."""
+    lease = """\
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: lead}
+spec: {holderIdentity: host_1, leaseDurationSeconds: 15, renewTime: "2024-01-01T00:00:00.000000Z"}
+"""
+    slice_ = """\
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [192.0.2.1]}]
+ports: [{port: 80}]
+"""
+    made = kubectl("apply", "-f", "-", stdin=f"{lease}---\n{slice_}")
+    assert made == "lease.coordination.k8s.io/lead created\nendpointslice.discovery.k8s.io/web-1 created\n"
+    assert kubectl("apply", "-f", "-", stdin=lease) == "lease.coordination.k8s.io/lead unchanged\n"
+    moved = kubectl("apply", "-f", "-", stdin=slice_.replace("192.0.2.1", "192.0.2.2"))
+    assert moved == "endpointslice.discovery.k8s.io/web-1 configured\n"
+    assert kubectl("get", "leases") == "NAME  HOLDER  AGE\nlead  host_1  AGE\n"
+    shown = "NAME  ADDRESSTYPE  PORTS  ENDPOINTS  AGE\nweb-1  IPv4  80  192.0.2.2  AGE\n"
+    assert kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=web") == shown
+    wrong = kubectl("apply", "-f", "-", stdin=lease.replace("15", "0"))
+    assert 'The Lease "lead" is invalid: spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0' in wrong
+    assert 'unknown field "spec.holder"' in kubectl("apply", "-f", "-", stdin=lease.replace("holderIdentity", "holder"))
+    assert "FIELDS:" in kubectl("explain", "lease.spec")
+    assert kubectl("delete", "lease", "lead") == 'lease.coordination.k8s.io "lead" deleted from SPACE namespace\n'
