@@ -7,7 +7,7 @@ An adoption writes a claim that no PATCH follows; nothing of the protocol may re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -89,8 +89,8 @@ def another_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The world moves by one more: another system gives s0 the address, whenever s0 shows none."""
     users = world.moves
 
-    def moves(services: str, asks: tuple[str, ...], repeats: bool = False) -> Iterator[tuple[str, str]]:
-        yield from users(services, asks, repeats)
+    def moves(services: str, *more: Any) -> Iterator[tuple[str, str]]:
+        yield from users(services, *more)
         first, second = load(services)
         if first is not None and first[2] and not first[4]:
             yield "another system fills s0", dump([[first[0], FRESH, True, first[3], [A], None], second])

@@ -39,7 +39,7 @@ def _of(name: str, *shown: str, by: str = "", notes: dict[str, str] | None = Non
     item = service(name, *shown, **more)
     item["metadata"]["annotations"] |= notes or {}
     if by:
-        fields = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
+        fields: Json = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
         item["metadata"]["managedFields"] = [{"manager": by, "operation": "Update", "fieldsV1": fields}]
     return item
 
