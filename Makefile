@@ -55,10 +55,13 @@ dev: $(VENV)/.deps ## an editable install into .venv
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	rm -f $(VENV)/.installed
 
-lock: $(VENV)/.made ## write requirements.lock anew from pyproject.toml
+lock: $(VENV)/.made ## write the two lock files anew from pyproject.toml
 	@$(BIN)/pip install --quiet "uv>=0.9"
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--group dev --output-file requirements.lock pyproject.toml
+	@# What runs, without the tools: for the Containerfile.
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--constraint requirements.lock --output-file requirements.runtime.lock pyproject.toml
 
 lint: $(VENV)/.installed ## ruff, mypy --strict, the import contract
 	@$(BIN)/ruff check .
