@@ -221,12 +221,13 @@ class Index:
         if address in self._others:
             yield Use(None, self._others[address])
         claim = self.claims.get(address)
-        for service in self._shown.get(address, {}).values():
+        # By name, for the one told of must not depend on how the API lists them.
+        for _, service in sorted(self._shown.get(address, {}).items()):
             if service.key != key:
                 # Whoever holds no claim was put there by somebody else, who knows nothing of sharing with us.
                 ours = claim is not None and claim.holder(service.key) is not None
                 yield Use(service.key, f"Service {service.key} shows it", _shares(service) if ours else ())
-        for service in self._external.get(address, {}).values():
+        for _, service in sorted(self._external.get(address, {}).items()):
             yield Use(None, f"Service {service.key} has it in externalIPs")
         for service in self._taken.get(address, ()):
             if service.key != key:

@@ -128,6 +128,14 @@ def test_a_plan_does_not_depend_on_the_order_in_which_the_api_lists_things() -> 
     assert one.decisions[0].drops == (parse_address("192.0.2.1"), parse_address("2001:db8::1"))
 
 
+def test_of_several_who_use_an_address_the_same_one_is_told_of() -> None:
+    """In whatever order the API lists them."""
+    several = [service(name, "192.0.2.1") for name in ("c", "b", "d")]
+    web = service("web", ask="192.0.2.1")
+    for services in ([*several, web], [web, *reversed(several)]):
+        assert _one(snapshot(services), LAN, "web").message == "192.0.2.1 is in use: Service d/b shows it"
+
+
 def test_a_refusal_says_when_the_next_address_is_free_not_when_one_was() -> None:
     """An address that this plan has given away is not free in 0 s."""
     gone = service("gone")
