@@ -20,7 +20,7 @@ from lbctl.services import Key
 from tests.property import world
 from tests.property.names import FRESH, NAME, text
 from tests.property.process import NOW, Setting, body_of, listed
-from tests.property.search import Search, read, state_of, written
+from tests.property.search import Search, read, state_of, twice, written
 from tests.property.world import CUT, dump, load
 
 SEED = b"lbctl"
@@ -96,7 +96,7 @@ def wrong_after(services: str, ledger: str, setting: Setting) -> str:
     alone.services = dump([None, None])
     if bad := _unsettled(alone, alone.assign_all()):
         return f"all Services deleted: {bad}"
-    alone.services = dump([[alone.name(), alone.name(), True, "", [], None] for _ in range(2)])
+    alone.services = dump([[alone.name(), alone.name(), True, setting.born[0], [], None] for _ in range(2)])
     bad = _unsettled(alone, alone.assign_all())
     having = sum(1 for service in load(alone.services) if service[4])
     return bad or ("" if having == _room(setting) else f"of two Services made anew only {having} have an address")
@@ -104,6 +104,8 @@ def wrong_after(services: str, ledger: str, setting: Setting) -> str:
 
 def _room(setting: Setting) -> int:
     """How many of two Services the pool has addresses for."""
+    if setting.born[0].startswith(world.KEY):
+        return 2  # on one address
     free, having = list(setting.addresses), 0
     for number in (0, 1):
         wants = setting.families_of(number)
@@ -119,10 +121,16 @@ def _unsettled(alone: Alone, decided: Mapping[Key, Decision]) -> str:
     if shown != held:
         return f"held {sorted(held)}, shown {sorted(shown)}"
     taken = {address for address, _, _ in shown}
+    if bad := twice(alone.services, alone.ledger):
+        return bad
     for number, service in enumerate(load(alone.services)):
         if service is not None and service[2] and not service[4]:
             reason = decided[Key("d", f"s{number}")].reason
-            if not _excused(reason, service[3], taken, alone.setting, number):
+            keys = [world.key_of(alone.services, f"d/s{n}") for n in (number, 1 - number)]
+            joins = taken and keys[0] and keys[0] == keys[1]  # nothing keeps it from the other's address
+            if (joins and reason is not Reason.Released) or not _excused(
+                reason, service[3], taken, alone.setting, number
+            ):
                 return f"s{number} has no address: {reason.name}, with {sorted(taken)} taken"
     return ""
 
@@ -131,7 +139,7 @@ def _excused(reason: Reason, ask: str, taken: set[str], setting: Setting, number
     """Whether a Service may be left without an address for this reason."""
     if reason is Reason.AddressInUse:
         return ask in taken
-    if reason is Reason.PoolExhausted:
+    if reason in (Reason.PoolExhausted, Reason.SharingConflict):
         free = {"IPv6" if ":" in a else "IPv4" for a in setting.addresses if a not in taken}
         return not free.issuperset(setting.families_of(number))
     return reason is Reason.Released  # by hand: only naming it gives it an address again

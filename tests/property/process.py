@@ -40,8 +40,8 @@ KEYS = (Key("d", "s0"), Key("d", "s1"))
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What the processes run on: a pool's addresses, the Services' families (of the `second` one, if others), whether a
-    released address is kept for its last holder's name, what users may ask for, and whether Services are listed, and so
-    written, last one first."""
+    released address is kept for its last holder's name, what users may come to ask for, whether Services are listed,
+    and so written, last one first, and what they may ask for from their creation (see world.Svc)."""
 
     addresses: tuple[str, ...]
     families: tuple[str, ...] = ("IPv4",)
@@ -49,6 +49,7 @@ class Setting:
     asks: tuple[str, ...] = ()
     backwards: bool = False
     second: tuple[str, ...] = ()
+    born: tuple[str, ...] = ("",)
     pools: PoolFile = field(init=False, compare=False)
 
     def families_of(self, number: int) -> tuple[str, ...]:

@@ -56,10 +56,13 @@ class State(NamedTuple):
 
 
 def twice(services: str, ledger: str) -> str:
-    """Promise 1 itself."""
+    """Promise 1 itself, where no key is changed under those who share by it."""
     del ledger
     shown = world.shown(services)
-    return "two Services show one address" if len({address for address, _, _ in shown}) < len(shown) else ""
+    if len({address for address, _, _ in shown}) == len(shown):
+        return ""
+    keys = {world.key_of(services, name) for _, name, _ in shown}  # of both: there are but two Services
+    return "" if len(keys) == 1 and "" not in keys else "two Services show one address"
 
 
 def unclaimed(services: str, ledger: str) -> str:
@@ -86,7 +89,7 @@ class Search:
         self._bounds = bounds
         self._steps = Remembered(_Steps(setting, bounds, foresight=foresight).of)
         self._moves = Remembered(
-            lambda s: ((what, (after,)) for what, after in world.moves(s, setting.asks, bounds.repeats))
+            lambda s: ((what, (after,)) for what, after in world.moves(s, setting.asks, bounds.repeats, setting.born))
         )
         self._landings = Remembered(lambda write, s, ledger: [(f"late {brief(write)}", written(s, ledger, write)[:2])])
         self._deaths = Remembered(lambda write, s, ledger: [("dead", ())] if dead(write, s, ledger) else [])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.property.process import Setting
 from tests.property.search import Bounds, Found, Search
+from tests.property.world import KEY, started
 
 A, B, OTHER_BLOCK, SIX = "192.0.2.1", "192.0.2.2", "192.0.2.65", "2001:db8::1"
 
@@ -17,6 +18,13 @@ APART = Setting((A, OTHER_BLOCK), asks=(A, OTHER_BLOCK))
 BACKWARDS = Setting((A, B), asks=(A, B), backwards=True)
 DUAL = Setting((A, SIX), families=("IPv4", "IPv6"))
 MIXED = Setting((A, SIX), families=("IPv4", "IPv6"), second=("IPv4",))
+
+# Two who share; each created again with the same key or another, or changing its key as it stands.
+K, L = f"{KEY}k", f"{KEY}l"
+SHARERS = started(K, K)
+SHARED = Setting((A,), born=(K, L))
+SHARED_OF_TWO = Setting((A, B), born=(K, L))
+REKEYED = Setting((A, B), asks=(K, L), born=(K,))
 
 ASSIGN = ("assign 0", "assign 1")
 NOW = ("assign 0", "assign 1", "release --now 0")

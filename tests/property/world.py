@@ -31,7 +31,9 @@ def dump(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-# A Service is null or [uid, resourceVersion, is a LoadBalancer, address asked for, addresses shown, condition].
+# A Service is null or [uid, resourceVersion, is a LoadBalancer, ask, addresses shown, condition]; the ask is an
+# address, or KEY and the sharing key, or empty.
+KEY = "key "
 Svc = list[Any]
 
 
@@ -40,7 +42,8 @@ def service_object(number: int, service: Svc, families: tuple[str, ...]) -> Json
     uid, version, is_lb, ask, shown, condition = service
     meta = {"namespace": "d", "name": f"s{number}", "uid": uid, "resourceVersion": version, "creationTimestamp": "t"}
     if ask:
-        meta["annotations"] = {"lbctl/addresses": ask}
+        shares = ask.startswith(KEY)
+        meta["annotations"] = {"lbctl/share": ask.removeprefix(KEY)} if shares else {"lbctl/addresses": ask}
     policy = "RequireDualStack" if len(families) > 1 else "SingleStack"
     return {
         "metadata": meta,
@@ -48,6 +51,7 @@ def service_object(number: int, service: Svc, families: tuple[str, ...]) -> Json
             "type": "LoadBalancer" if is_lb else "ClusterIP",
             "ipFamilies": list(families),
             "ipFamilyPolicy": policy,
+            "ports": [{"port": 80 + number}],
         },
         "status": {
             "loadBalancer": {"ingress": [{"ip": a} for a in shown]},
@@ -56,24 +60,33 @@ def service_object(number: int, service: Svc, families: tuple[str, ...]) -> Json
     }
 
 
-START = dump([["~0", "~1", True, "", [], None], ["~2", "~3", True, "", [], None]])
+def started(*asks: str) -> str:
+    """Two Services that ask for this, and show nothing yet."""
+    return dump([[f"~{2 * n}", f"~{2 * n + 1}", True, ask, [], None] for n, ask in enumerate(asks)])
 
 
-def moves(services: str, asks: tuple[str, ...], repeats: bool = False) -> Iterator[tuple[str, str]]:
+START = started("", "")
+
+
+def moves(
+    services: str, asks: tuple[str, ...], repeats: bool = False, born: tuple[str, ...] = ("",)
+) -> Iterator[tuple[str, str]]:
     """What users may do to the Services: (what, the Services afterwards). `repeats`: an older etcd may have been
-    restored, so that a Service created again may bear the resourceVersion of the one before it."""
+    restored, so that a Service created again may bear the resourceVersion of the one before it. `asks` are what one may
+    come to ask for, `born` what one may ask for from its creation."""
     now = load(services)
     for number, service in enumerate(now):
         if service is not None and repeats:
-            again = [FRESH_UID, service[1], True, "", [], None]
+            again = [FRESH_UID, service[1], True, born[0], [], None]
             yield f"replace s{number}", dump([again if n == number else s for n, s in enumerate(now)])
-        for what, new in _moves_of(service, asks):
+        for what, new in _moves_of(service, asks, born):
             yield f"{what} s{number}", dump([new if n == number else s for n, s in enumerate(now)])
 
 
-def _moves_of(service: Svc | None, asks: tuple[str, ...]) -> Iterator[tuple[str, Svc | None]]:
+def _moves_of(service: Svc | None, asks: tuple[str, ...], born: tuple[str, ...]) -> Iterator[tuple[str, Svc | None]]:
     if service is None:
-        yield "create", [FRESH_UID, FRESH, True, "", [], None]
+        for ask in born:
+            yield f"create {ask}".rstrip(), [FRESH_UID, FRESH, True, ask, [], None]
         return
     uid, _, is_lb, ask, shown, condition = service
     yield "delete", None
@@ -141,6 +154,13 @@ def holders(ledger: str) -> frozenset[tuple[str, str, str]]:
     lines = (line for _, _, text in load(ledger) for line in text.splitlines())
     claims = [json.loads(line) for line in lines]
     return frozenset((c["ip"], h["svc"], h["uid"]) for c in claims for h in c.get("holders", ()))
+
+
+@lru_cache(maxsize=50_000)
+def key_of(services: str, name: str) -> str:
+    """The sharing key of a Service, d/s0 or d/s1; empty when it has none."""
+    service = load(services)[int(name[-1])]
+    return str(service[3]).removeprefix(KEY) if service and service[3].startswith(KEY) else ""
 
 
 @lru_cache(maxsize=50_000)
