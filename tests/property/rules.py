@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from lbctl import apply, planner, rounds
+from lbctl import allocator, apply, planner, rounds
 from lbctl.addresses import Address
 from lbctl.claims import NAMESPACE, SELECTOR, Block, Claim, Holder, parse_block
 from lbctl.decisions import Plan, Snapshot
@@ -278,6 +278,26 @@ def drop_against_a_later_read_of_the_block(patch: Patch) -> None:
             return put(kube, namespace, name, found.with_claims(gone).to_object(), found.resource_version)
 
     patch.setattr(Kube, "replace_configmap", stubborn)
+
+
+def a_leaver_takes_the_claim_with_it(patch: Patch) -> None:
+    """Of a claim with two holders only the one who leaves goes."""
+    let_go = Claim.let_go
+
+    def greedy(claim: Claim, holder: Holder, **how: Any) -> Claim:
+        return let_go(replace(claim, holders=(holder,)), holder, **how)
+
+    patch.setattr(Claim, "let_go", greedy)
+
+
+def a_joiner_forgets_the_others(patch: Patch) -> None:
+    """Who joins a claim writes down those who hold it, too."""
+    patch.setattr(Claim, "joined", lambda claim, holder: replace(claim, holders=(holder,)))
+
+
+def join_whatever_the_key(patch: Patch) -> None:
+    """Only who has the same key may join."""
+    patch.setattr(allocator, "obstacle", lambda *_, **__: "")
 
 
 def write_blocks_unconditionally(patch: Patch) -> None:

@@ -9,13 +9,14 @@ import pytest
 from tests.property import rules
 from tests.property.process import Setting
 from tests.property.search import Bounds, Search, twice, unclaimed
-from tests.property.settings import ASSIGN, MIXED, ONE, say, searched
+from tests.property.settings import ASSIGN, MIXED, ONE, SHARED, SHARERS, say, searched
 from tests.property.world import dump
 
 GONE = dump([None, ["~2", "~3", True, "", [], None]])  # s0 is yet to be created
 PLAIN = dump([["~0", "~1", False, "", [], None], ["~2", "~3", True, "", [], None]])  # s0 is of type ClusterIP
 STILL = Bounds(moves=0)
 Switch = Callable[[pytest.MonkeyPatch], None]
+Judge = Callable[[str, str], str]
 
 SWITCHES: tuple[tuple[Switch, Setting, Bounds], ...] = (
     (rules.publish_under_an_old_claim, ONE, STILL),
@@ -47,6 +48,34 @@ def test_each_rule_is_needed(switch: Switch, setting: Setting, bounds: Bounds, m
     # Without foresight, which rests on rule 2.
     say(f"{switch.__name__}:")
     found = searched(Search(setting, bounds, foresight=False), setting, bounds, 1_000_000, twice)
+    print(*found.path, sep="\n  ")
+    assert found.violation, f"{switch.__doc__} Yet nothing was found in {found.states} states"
+
+
+FEW = Bounds(moves=1, operations=ASSIGN, start=SHARERS)
+LEAVES = Bounds(moves=0, operations=(*ASSIGN, "release 0"), start=SHARERS)
+LATE = Bounds(moves=2, late=1, operations=ASSIGN, start=SHARERS)
+SHARING_SWITCHES: tuple[tuple[Switch, Setting, Bounds, Judge], ...] = (
+    (rules.a_leaver_takes_the_claim_with_it, SHARED, LEAVES, unclaimed),
+    (rules.a_leaver_takes_the_claim_with_it, SHARED, LATE, twice),
+    (rules.a_joiner_forgets_the_others, SHARED, FEW, unclaimed),
+    (rules.a_joiner_forgets_the_others, SHARED, LATE, twice),
+    (rules.join_whatever_the_key, SHARED, Bounds(moves=2, operations=ASSIGN, start=SHARERS), twice),
+)
+
+
+@pytest.mark.usefixtures("nobody_waits")
+@pytest.mark.parametrize(
+    ("switch", "setting", "bounds", "wrong"),
+    [pytest.param(*row, id=f"{row[0].__name__}-{row[3].__name__}") for row in SHARING_SWITCHES],
+)
+def test_each_rule_of_sharing_is_needed(
+    switch: Switch, setting: Setting, bounds: Bounds, wrong: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it an address is shown that its Service does not hold any more, and then by two who share no key."""
+    switch(monkeypatch)
+    say(f"{switch.__name__}:")
+    found = searched(Search(setting, bounds), setting, bounds, 1_000_000, wrong)
     print(*found.path, sep="\n  ")
     assert found.violation, f"{switch.__doc__} Yet nothing was found in {found.states} states"
 
