@@ -42,3 +42,13 @@ def parse_duration(text: str) -> timedelta:
     if total > _LONGEST:
         raise DurationError("long")
     return timedelta(microseconds=total // 1000)
+
+
+def duration_text(duration: timedelta) -> str:
+    """A duration as a pool file has it, in the largest units that do: 24h, 1h30m, 500ms."""
+    rest, words = duration // timedelta(microseconds=1), ""
+    for unit, size in (("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)):
+        if rest >= size:
+            words += f"{rest // size}{unit}"
+            rest %= size
+    return words or "0s"

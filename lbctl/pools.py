@@ -91,6 +91,14 @@ class Pool:
             wanted.append(f"for Services with {self.service_selector}")
         return f"is {', and '.join(wanted)}" if wanted else ""
 
+    @property
+    def whom(self) -> str:
+        """Whom it is for, in words, such as `namespace prod and Services with app=web`."""
+        wanted = [self._its_namespaces()] if self.namespaces or self.namespace_selector else []
+        if self.service_selector:
+            wanted.append(f"Services with {self.service_selector}")
+        return " and ".join(wanted) or "every Service"
+
     def _admits_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
         if namespace in self.namespaces:
             return True
@@ -165,6 +173,11 @@ class PoolFile:
         ranges, number = self._ranges[family_of(address)], int(address)
         at = bisect_right(ranges, number, key=lambda r: r[0])
         return ranges[at - 1][2] if at and number <= ranges[at - 1][1] else None
+
+    def reserved_in(self, pool: Pool) -> list[Reservation]:
+        """What of a pool is kept for whom, as the file orders it."""
+        kept = (Reservation(key, tuple(a for a in every if a in pool.addresses)) for key, every in self.reservations)
+        return [reservation for reservation in kept if reservation.addresses]
 
     def by_priority(self) -> tuple[Pool, ...]:
         """Lower first, unset last, ties in file order."""

@@ -21,7 +21,7 @@ class Reason(Enum):
     NotLoadBalancer = ("it is not of type LoadBalancer", "set spec.type to LoadBalancer")
     ForeignClass = (
         "its loadBalancerClass is for another controller",
-        "for lbctl to serve it, the pool file must have the same loadBalancerClass, or none where it has none",
+        "give the pool file the same loadBalancerClass, or none where the Service has none",
     )
     ForeignOwner = (
         "another controller has filled its status",

@@ -79,6 +79,10 @@ class Selector:
         exact = all(labels.get(key) == value for key, value in self.match_labels)
         return exact and all(expression.matches(labels) for expression in self.match_expressions)
 
+    def __bool__(self) -> bool:
+        """Whether it asks for anything; without labels and expressions it matches everything."""
+        return bool(self.match_labels or self.match_expressions)
+
     def __str__(self) -> str:
         """As `kubectl get -l` takes it, such as `app=web,tier in (a,b)`; empty when it matches everything."""
         return ",".join([*(f"{key}={value}" for key, value in self.match_labels), *map(str, self.match_expressions)])

@@ -40,6 +40,18 @@ def kept_until(claim: Claim, pools: PoolFile) -> int | None:
     return int(claim.released + keep_for(claim, pools).total_seconds()) if claim.released else None
 
 
+def outgrown_words(chooser: Chooser, service: Service, address: Address) -> str:
+    """Why the pool file would not give the Service this address of its today; empty when it would."""
+    if not chooser.outgrown(service, address):
+        return ""
+    pool = chooser.pools.pool_of(address)
+    if pool is None:
+        return f"no pool holds {address}"
+    if (why := chooser.barred(service, pool) or chooser.withheld(service, address, pool)) is not None:
+        return why.message
+    return f"{' and '.join(map(str, chooser.pools.reservation(service.key)))} is reserved for it"
+
+
 def verdicts(chooser: Chooser, service: Service, stays: Iterable[Address], *, chosen: bool) -> tuple[Verdict, ...]:
     """The verdicts in the order in which the pools are asked; `stays` are the addresses that the Service keeps.
 
@@ -73,7 +85,7 @@ class _Case:
     def verdict(self, pool: Pool) -> Verdict:
         said = _Said()
         has = tuple(a for a in self._own() if a in pool.addresses)
-        said.words += self._has(pool, has)
+        said.words += self._has(has)
         if self.chosen and self.service.ask.addresses:
             self._asked(pool, said)
         elif self.chosen:
@@ -88,24 +100,21 @@ class _Case:
     def _claimed(self) -> list[Address]:
         return [c.address for c, h in self.chooser.index.held(self.service.key) if h.uid == self.service.uid]
 
-    def _has(self, pool: Pool, has: Iterable[Address]) -> list[str]:
+    def _has(self, has: Iterable[Address]) -> list[str]:
         """What the Service has of a pool, in words, those together of which the same is to be said."""
         found: dict[str, list[str]] = {}
         for address in has:
-            found.setdefault(self._how(pool, address), []).append(str(address))
+            found.setdefault(self._how(address), []).append(str(address))
         return [f"holds {' and '.join(addresses)}, which {how}" for how, addresses in found.items()]
 
-    def _how(self, pool: Pool, address: Address) -> str:
+    def _how(self, address: Address) -> str:
         if address not in self.service.status:
             return "is claimed for the Service"
         if address not in self._claimed():
             return "the Service shows"
-        if not self.chosen or not self.chooser.outgrown(self.service, address):
+        if not self.chosen or not (why := outgrown_words(self.chooser, self.service, address)):
             return "the Service has"
-        why = self.chooser.barred(self.service, pool) or self.chooser.withheld(self.service, address, pool)
-        reserved = " and ".join(map(str, self.chooser.pools.reservation(self.service.key)))
-        about = _of_pool(pool, why.message) if why is not None else f"{reserved} is reserved for it"
-        return f"the Service has and would not get today: {about}"
+        return f"the Service has and would not get today: {why}"
 
     def _asked(self, pool: Pool, said: _Said) -> None:
         """Of the addresses that the Service asks for."""
@@ -120,7 +129,7 @@ class _Case:
         lacking = [f for f in self.service.ask.families if f not in self.met]
         why = self.chooser.passed_over(pool, self.service)
         for family in lacking:
-            if self._reserved(pool, family, said) or self._returned(pool, family, said) or why:
+            if self._reserved(pool, family, said, why) or self._returned(pool, family, said) or why:
                 continue
             if not self._joined(pool, family, said):
                 self._room(pool, family, said)
@@ -129,8 +138,9 @@ class _Case:
         if not said.words:
             said.words.append("is not needed: the Service has what it asks for")
 
-    def _reserved(self, pool: Pool, family: Family, said: _Said) -> bool:
-        """Whether the pool file keeps an address of this family for the Service, in this pool or another."""
+    def _reserved(self, pool: Pool, family: Family, said: _Said, why: str) -> bool:
+        """Whether the pool file keeps an address of this family for the Service, in this pool or another; of another
+        nothing is said where the pool is passed over anyway."""
         ask, pools = self.service.ask, self.chooser.pools
         for address in pools.reservation(self.service.key):
             home = pools.pool_of(address)
@@ -139,7 +149,7 @@ class _Case:
             if home is pool:
                 self._one(pool, address, said, f"{address} is reserved for it, and ")
                 return True
-            if ask.require_all or family is ask.families[0]:
+            if not why and (ask.require_all or family is ask.families[0]):
                 said.words.append(f"is not asked for {family}: {address} of pool {home.name} is reserved for it")
                 return True
         return False

@@ -14,7 +14,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
@@ -175,11 +174,7 @@ def stage(pools: str = POOLS) -> Iterator[Stage]:
         def uid() -> uuid.UUID:
             return uuid.UUID(int=next(numbers), version=4)
 
-        def date(*, usegmt: bool) -> str:
-            return formatdate(clock[0], usegmt=usegmt)
-
         stack.enter_context(mock.patch("uuid.uuid4", uid))
-        stack.enter_context(mock.patch("lbctl.sandbox.server.formatdate", date))
         stack.enter_context(mock.patch("socket.gethostname", return_value="desk"))
         stack.enter_context(mock.patch("lbctl.machine.read", return_value=MACHINE))
         sandbox = stack.enter_context(Sandbox(clock=lambda: clock[0]))

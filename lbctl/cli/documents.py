@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lbctl.claims import Claim
     from lbctl.cli.rows import Row
     from lbctl.decisions import Decision, Snapshot
-    from lbctl.pools import Pool
+    from lbctl.pools import Pool, PoolFile
     from lbctl.services import Service
 
 Item = dict[str, Any]
@@ -67,9 +67,10 @@ def decision_item(decision: Decision) -> Item:
     }
 
 
-def pool_item(pool: Pool) -> Item:
+def pool_item(pool: Pool, pools: PoolFile) -> Item:
     """A pool as the file has it; capacity counts what may be handed out."""
     from lbctl.addresses import Family, Range
+    from lbctl.durations import duration_text
 
     def texts(spans: Any) -> list[str]:
         return [str(Range(f, low, high)) for f in Family for low, high in spans.ranges(f)]
@@ -81,6 +82,16 @@ def pool_item(pool: Pool) -> Item:
         "avoidBuggyIPs": pool.avoid_buggy_ips,
         "autoAssign": pool.auto_assign,
         "priority": pool.priority,
+        "namespaces": list(pool.namespaces),
+        "namespaceSelector": None if pool.namespace_selector is None else str(pool.namespace_selector),
+        "serviceSelector": None if pool.service_selector is None else str(pool.service_selector),
+        "shareAcrossNamespaces": pool.share_across_namespaces,
+        "reuseAfter": duration_text(pool.reuse_after),
+        "keepFor": duration_text(pool.keep_for),
+        "disabled": pool.disabled,
+        "reservations": [
+            {"service": str(key), "addresses": list(map(str, addresses))} for key, addresses in pools.reserved_in(pool)
+        ],
         "capacity": {family.value: pool.count(family) for family in Family},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -14,6 +15,7 @@ from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
 
 if TYPE_CHECKING:
+    from lbctl.pools import PoolFile
     from lbctl.usage import PoolUsage, Usage, Use
 
 
@@ -37,9 +39,11 @@ def show(
     look = where.cluster("pools", pool_file).snapshot()
     usage = next(u for u in usages(look, pool_file) if u.pool.name == pool)
     if output is not None:
-        document(_item(usage), output)
+        document(_item(usage, pool_file), output)
         return
     _numbers(usage)
+    if words := "; ".join(_rules(usage)):
+        print(f"\nThe pool {words}.")
     if sys.stdout.isatty():
         _map(usage)
     if usage.uses:
@@ -55,6 +59,17 @@ def _numbers(usage: PoolUsage) -> None:
     ]
     counts = ("CAPACITY", "HELD", "LINGERING", "RESERVED", "ELSEWHERE", "FREE")
     table(("POOL", "FAMILY", *counts, "BIGGEST FREE RUN"), rows)
+
+
+def _rules(usage: PoolUsage) -> Iterator[str]:
+    """What keeps Services from its addresses, in words that go after the pool."""
+    pool = usage.pool
+    if pool.disabled:
+        yield "is disabled: it hands out nothing new"
+    if pool.restricted:
+        yield f"is for {pool.whom}"
+    if not pool.auto_assign:
+        yield "gives addresses only to Services that ask for them (autoAssign: false)"
 
 
 def _counts(numbers: Usage) -> dict[str, int]:
@@ -86,14 +101,14 @@ def _row(use: Use) -> tuple[str, str, str, str]:
     return str(use.range), use.state, f"{who} (gone)" if use.gone else who, timestamp(claim.since)
 
 
-def _item(usage: PoolUsage) -> dict[str, Any]:
+def _item(usage: PoolUsage, pools: PoolFile) -> dict[str, Any]:
     from lbctl.cli.documents import claim_item, pool_item
 
     uses = usage.uses
     return {
         "apiVersion": "lbctl/v1",
         "kind": "Pool",
-        **pool_item(usage.pool),
+        **pool_item(usage.pool, pools),
         "usage": {family.value: _usage_item(numbers) for family, numbers in usage.families.items()},
         "claims": [claim_item(use.claim) for use in uses if use.claim is not None],
         "others": [{"addresses": str(u.range), "state": u.state.value, "message": u.words} for u in uses if u.words],

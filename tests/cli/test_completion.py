@@ -55,6 +55,7 @@ def env(desk: Desk) -> dict[str, str]:
 LINES = {
     "lbctl as": ["assign"],
     "lbctl pools sh": ["show"],
+    "lbctl pools d": ["diff"],
     "lbctl assign --po": ["--pool", "--pools"],
     "lbctl list -o ": ["wide", "json", "yaml", "name"],
     "lbctl completion ": ["bash", "zsh", "fish"],

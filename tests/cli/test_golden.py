@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from lbctl.reasons import Reason
-from tests.cli.village import adopted, assigned, elsewhere, lost, nothing, pending, spent, theirs
+from tests.cli.village import adopted, assigned, changed, crowded, elsewhere, lost, nothing, pending, spent, theirs
 from tests.stage import Stage, stage
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,13 @@ CASES = {
     "explain-foreign": Case("explain hosted"),
     "explain-parked": Case("explain parked", assigned),
     "explain-nowhere": Case("explain nowhere"),
+    "explain-out-of-scope": Case("explain inside"),
+    "explain-class": Case("explain classy"),
+    "explain-shared": Case("explain mail", crowded),
+    "explain-shared-json": Case("explain mail -o json", crowded),
+    "explain-taken": Case("explain taken", crowded),
+    "explain-reserved": Case("explain kept", crowded),
+    "explain-full": Case("explain full", crowded),
     "claims-list": Case("claims list", assigned),
     "claims-list-json": Case("claims list -o json", assigned),
     "claims-list-nothing": Case("claims list"),
@@ -108,6 +115,21 @@ CASES = {
     "pools-show": Case("pools show lan", assigned),
     "pools-show-json": Case("pools show lan -o json", assigned),
     "pools-show-nothing": Case("pools show lam"),
+    "pools-list-wide": Case("pools list -o wide", crowded),
+    "pools-list-name": Case("pools list -o name", crowded),
+    "pools-list-rules": Case("pools list", crowded),
+    "pools-list-rules-json": Case("pools list -o json", crowded),
+    "pools-show-rules": Case("pools show lab", crowded),
+    "pools-diff": Case("pools diff wider.yaml", changed),
+    "pools-diff-json": Case("pools diff wider.yaml -o json", changed),
+    "pools-diff-narrow": Case("pools diff narrow.yaml", changed),
+    "pools-diff-class": Case("pools diff class.yaml", changed),
+    "pools-diff-same": Case("pools diff same.yaml", changed),
+    "pools-diff-back": Case("pools diff pools.yaml --pools wider.yaml", changed),
+    "pools-diff-offline": Case("pools diff wider.yaml --offline", changed),
+    "pools-diff-offline-json": Case("pools diff wider.yaml --offline -q -o json", changed),
+    "pools-diff-broken": Case("pools diff broken.yaml", changed),
+    "pools-diff-nowhere": Case("pools diff none.yaml"),
     "pools-check": Case("pools check"),
     "pools-check-offline": Case("pools check --offline --strict"),
     "pools-import": Case("pools import others.yaml", elsewhere),

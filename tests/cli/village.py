@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stage import DAY, HOUR, MINUTE, Stage
+from tests.stage import DAY, HOUR, MINUTE, POOLS, Stage
 
 BOTH = ("IPv4", "IPv6")
 
@@ -90,6 +90,35 @@ def lost(here: Stage) -> None:
     here.status("theirs", {"ip": "192.0.2.210"})
 
 
+def changed(here: Stage) -> None:
+    """`assigned`, and files that would change it: wider and narrower, for other Services, and in nothing."""
+    assigned(here)
+    here.service("wants", notes={"lbctl/pool": "public"})
+    here.service("dmz", notes={"lbctl/addresses": "198.51.100.2"})
+    here.write("wider.yaml", WIDER)
+    here.write("narrow.yaml", "pools:\n- {name: lan, addresses: [192.0.2.200-192.0.2.201]}\n")
+    here.write("class.yaml", f"loadBalancerClass: example.com/other\n{POOLS}")
+    here.write("same.yaml", f"# the same but for this line\n{POOLS}")
+    here.write("broken.yaml", "pools: []\n")
+
+
+def crowded(here: Stage) -> None:
+    """Pools for some Services only, addresses that are shared, kept and asked for, and who does not get them."""
+    here.namespace("prod")
+    here.write("pools.yaml", CROWDED)
+    here.service("web", ports=[{"port": 80, "nodePort": 31000}], notes={**SHARED, "lbctl/addresses": "192.0.2.201"})
+    here.service("gone")
+    here.run("assign", "web", "gone")
+    here.delete("gone")
+    here.passes(MINUTE)
+    here.service("mail", ports=[{"port": 25, "nodePort": 31001}], notes={**SHARED, "lbctl/addresses": "192.0.2.201"})
+    here.run("assign", "mail")
+    here.passes(MINUTE)
+    here.service("kept", notes={"lbctl/pool": "lan"})
+    here.service("taken", notes={"lbctl/addresses": "192.0.2.201"})
+    here.service("full", families=BOTH, policy="PreferDualStack")
+
+
 def elsewhere(here: Stage) -> None:
     """Manifests of other systems, with what a pool file can say and what it cannot."""
     here.write("others.yaml", OTHERS)
@@ -131,6 +160,43 @@ spec: {remote: {v4pool: {subnet: 203.0.113.0/24, pool: 203.0.113.16/29}}}
 apiVersion: v1
 kind: Namespace
 metadata: {name: metallb-system}
+"""
+
+
+SHARED = {"lbctl/share": "front"}
+WIDER = """\
+pools:
+- name: lan
+  addresses: [192.0.2.202-192.0.2.224, '2001:db8::10-2001:db8::11']
+  priority: 5
+- name: dmz
+  addresses: [198.51.100.0/29]
+  serviceSelector: {matchExpressions: [{key: tier, operator: DoesNotExist}]}
+reservations:
+- {service: default/late, addresses: [192.0.2.222]}
+"""
+CROWDED = """\
+pools:
+- name: lan
+  addresses: [192.0.2.200-192.0.2.202, '2001:db8::10']
+  exclude: ['2001:db8::10']
+  reuseAfter: 1h
+- name: prod
+  addresses: [198.51.100.0/30]
+  namespaces: [prod]
+- name: lab
+  addresses: [198.51.100.8/30]
+  serviceSelector: {matchLabels: {tier: lab}}
+  priority: 1
+- name: old
+  addresses: [198.51.100.16/30]
+  disabled: true
+- name: public
+  addresses: [203.0.113.16/29]
+  autoAssign: false
+  shareAcrossNamespaces: true
+reservations:
+- {service: default/kept, addresses: [192.0.2.202]}
 """
 
 

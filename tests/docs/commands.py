@@ -174,6 +174,16 @@ NOTES = {
     "RESERVED is kept for a Service by the pool file; ELSEWHERE is in use without a claim: a status that another "
     "controller wrote, externalIPs, a Node's address, or a block of claims that cannot be read. On a terminal a map of "
     "the pool stands between the two tables.",
+    "pools diff": "MOVES keeps its address until `lbctl assign --reassign` is run; STAYS would be moved by that, but "
+    "there is no other address for it; SETTLES is on an address that the old file would take from it and the new one leaves. "
+    "SERVED, REFUSED and OTHER (address) are what `lbctl assign --all` finds; LEFT ALONE and TAKEN ON go by "
+    "`loadBalancerClass`. An address that no pool holds any more stays with its Service, as `AddressOutsidePools`. "
+    "The old file is the one that is used: `--pools`, or the first of the usual places. With NEW `-` it is read from "
+    "stdin: `lbctl pools import --from-cluster | lbctl pools diff -`. Exit code 0: nothing changes; 1: something does; "
+    "2 and more: an error, 3 for a wrong pool file and 4 for a cluster out of reach. Without a kubeconfig only the files "
+    "are compared, and that is said.",
+    "explain": "Pools stand in the order in which they are asked. Of a Service that was released by hand they say what "
+    "it would get if it were named; of one that lbctl leaves alone, only those say something that hold an address of its.",
     "pools check": "Errors in the file are told first, all at once, and no cluster is asked then: exit code 3. The "
     "findings below leave the file valid: exit code 0, with `--strict` 1 when there are warnings; notes never count. "
     "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What is "
@@ -256,6 +266,11 @@ def _unwise(here: Stage) -> None:
     here.write("lan.yaml", "pools:\n- name: lan\n  addresses: [192.0.2.1-192.0.2.20, 198.51.100.0/24]\n")
 
 
+def _edited(here: Stage) -> None:
+    _given(here)
+    here.write("new.yaml", "pools:\n- name: lan\n  addresses: [192.0.2.204-192.0.2.230, 198.51.100.0/29]\n")
+
+
 def _plain(_: Stage) -> None:
     pass
 
@@ -270,6 +285,7 @@ EXAMPLES: dict[str, tuple[Callable[[Stage], None], tuple[str, ...]]] = {
     "explain": (_given, ("lbctl explain api", "lbctl explain web")),
     "pools list": (_plain, ("lbctl pools list",)),
     "pools show": (_given, ("lbctl pools show lan",)),
+    "pools diff": (_edited, ("cat new.yaml", "lbctl pools diff new.yaml")),
     "pools check": (_unwise, ("lbctl pools check", "lbctl pools check --pools lan.yaml")),
     "pools init": (_bare, ("lbctl pools init", "cat pools.yaml")),
     "pools import": (_metallb, ("cat metallb.yaml", "lbctl pools import metallb.yaml")),

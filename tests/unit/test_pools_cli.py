@@ -46,9 +46,10 @@ def test_list_shows_what_each_pool_hands_out() -> None:
     Path("pools.yaml").write_text(GOOD)
     assert lbctl("pools", "list") == (
         0,
-        "NAME    IPV4   IPV6   AUTO-ASSIGN   PRIORITY   ADDRESSES\n"
-        "lan     15     256    true          10         192.0.2.0-192.0.2.15, 2001:db8::100-2001:db8::1ff\n"
-        "spare   1      0      false                    198.51.100.7\n",
+        "NAME    IPV4   IPV6   AUTO-ASSIGN   PRIORITY   FOR             ADDRESSES\n"
+        "lan     15     256    true          10         every Service   192.0.2.0-192.0.2.15, "
+        "2001:db8::100-2001:db8::1ff\n"
+        "spare   1      0      false                    every Service   198.51.100.7\n",
         "",
     )
 
