@@ -67,7 +67,7 @@ class Endpoints:
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
             self._server = _Server(family, address, pages)
-        except OSError as bad:
+        except (OSError, UnicodeError) as bad:
             raise _unheard(host, port, bad) from bad
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="endpoints", daemon=True)
         self._thread.start()
@@ -89,15 +89,15 @@ def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _unheard(host: str, port: int, bad: OSError) -> LbctlError:
+def _unheard(host: str, port: int, bad: OSError | UnicodeError) -> LbctlError:
     where = _joined(host, port)
+    if isinstance(bad, (socket.gaierror, UnicodeError)):  # UnicodeError: no name that DNS could have
+        return LbctlError(f"cannot listen at {where}: {host} is no address and no name of one", hint=HINT)
     if bad.errno == errno.EADDRINUSE:
         return LbctlError(
             f"cannot listen at {where}: another process does",
             hint=f"end that one, or choose another port: --listen {_joined(host, 0)} takes a free one; or off",
         )
-    if isinstance(bad, socket.gaierror):
-        return LbctlError(f"cannot listen at {where}: {host} is no address and no name of one", hint=HINT)
     return LbctlError(f"cannot listen at {where}: {bad.strerror}", hint="choose another address with --listen, or off")
 
 

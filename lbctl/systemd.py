@@ -16,10 +16,7 @@ SECONDS = 1.0  # a systemd that does not read its socket for so long is not wait
 
 
 class Notifier:
-    """Tells systemd. The environment is read once, and NOTIFY_SOCKET is not passed on to children.
-
-    Any thread may call anything here; nothing raises.
-    """
+    """Tells systemd. The environment is read once; any thread may call anything here, and nothing raises."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")

@@ -229,6 +229,14 @@ def test_an_address_that_is_not_this_machine_s_is_an_error_that_says_so() -> Non
     assert caught.value.message.startswith("cannot listen at 192.0.2.77:9655: ")
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "999.1.1.1"])
+def test_a_host_that_is_none_is_an_error_that_says_so(host: str) -> None:
+    """Also where the name is not even one that could be looked up."""
+    with pytest.raises(LbctlError) as caught:
+        Endpoints(host, 9655, live={}, ready={}, metrics=lambda _: ("", b""))
+    assert caught.value.message == f"cannot listen at {host}:9655: {host} is no address and no name of one"
+
+
 def test_ipv6() -> None:
     """Its URL has the brackets."""
     if not _has_ipv6():
