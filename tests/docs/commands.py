@@ -175,15 +175,16 @@ NOTES = {
     "controller wrote, externalIPs, a Node's address, or a block of claims that cannot be read. On a terminal a map of "
     "the pool stands between the two tables.",
     "pools diff": "MOVES keeps its address until `lbctl assign --reassign` is run; STAYS would be moved by that, but "
-    "there is no other address for it; SETTLES is on an address that the old file would take from it and the new one leaves. "
-    "SERVED, REFUSED and OTHER (address) are what `lbctl assign --all` finds; LEFT ALONE and TAKEN ON go by "
+    "there is no other address for it; SETTLES is on an address that the old file would take from it and the new one "
+    "leaves. SERVED, REFUSED and OTHER (address) are what `lbctl assign --all` finds; LEFT ALONE and TAKEN ON go by "
     "`loadBalancerClass`. An address that no pool holds any more stays with its Service, as `AddressOutsidePools`. "
     "The old file is the one that is used: `--pools`, or the first of the usual places. With NEW `-` it is read from "
-    "stdin: `lbctl pools import --from-cluster | lbctl pools diff -`. Exit code 0: nothing changes; 1: something does; "
-    "2 and more: an error, 3 for a wrong pool file and 4 for a cluster out of reach. Without a kubeconfig only the files "
-    "are compared, and that is said.",
-    "explain": "Pools stand in the order in which they are asked. Of a Service that was released by hand they say what "
-    "it would get if it were named; of one that lbctl leaves alone, only those say something that hold an address of its.",
+    "stdin: `lbctl pools import --from-cluster | lbctl pools diff -`. Exit code 0: nothing changes; 1: something "
+    "does; 2 and more: an error, 3 for a wrong pool file and 4 for a cluster out of reach. Without a kubeconfig only "
+    "the files are compared, and that is said.",
+    "explain": "Pools stand in the order in which they are asked. Of a Service that was released by hand they say "
+    "what it would get if it were named; of one that lbctl leaves alone, only those say something that hold an "
+    "address of its.",
     "pools check": "Errors in the file are told first, all at once, and no cluster is asked then: exit code 3. The "
     "findings below leave the file valid: exit code 0, with `--strict` 1 when there are warnings; notes never count. "
     "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What is "
@@ -191,16 +192,16 @@ NOTES = {
     "known on Linux only.",
     "pools init": "The file says nothing about your LAN: put addresses into it that are free there.",
     "pools import": "Give it FILE (several documents and Lists too), `-` for stdin, or `--from-cluster`. It reads "
-    "MetalLB's IPAddressPool, AddressPool and ConfigMap, CiliumLoadBalancerIPPool, the ConfigMap of the kube-vip cloud "
-    "provider, and PureLB's ServiceGroup. Every remark is on stderr with its place, and those about a pool are comments "
-    "above it too. Nobody may get an address by it who could not before: a pool whose Services a pool file cannot tell "
-    "is `disabled` until you have looked, and of two pools with one address the one for fewer Services keeps it. It ends "
-    "0 when there is a pool to write, remarks or not, and 1 when there is none or the input cannot be read. "
-    "`--from-cluster` takes the right to list ipaddresspools, addresspools, l2advertisements and bgpadvertisements "
-    "(metallb.io), ciliumloadbalancerippools (cilium.io) and servicegroups (purelb.io) of the systems that are "
-    "installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a cluster-admin has it, "
-    "rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; what it could read is "
-    "written all the same.",
+    "MetalLB's IPAddressPool, AddressPool and ConfigMap, CiliumLoadBalancerIPPool, the ConfigMap of the kube-vip "
+    "cloud provider, and PureLB's ServiceGroup. Every remark is on stderr with its place, and those about a pool are "
+    "comments above it too. Nobody may get an address by it who could not before: a pool whose Services a pool file "
+    "cannot tell is `disabled` until you have looked, and of two pools with one address the one for fewer Services "
+    "keeps it. It ends 0 when there is a pool to write, remarks or not, and 1 when there is none or the input cannot "
+    "be read. `--from-cluster` takes the right to list ipaddresspools, addresspools, l2advertisements and "
+    "bgpadvertisements (metallb.io), ciliumloadbalancerippools (cilium.io) and servicegroups (purelb.io) of the "
+    "systems that are installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a "
+    "cluster-admin has it, rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; "
+    "what it could read is written all the same.",
     "demo": "It is what `make demo` runs.",
     "sandbox": "What is in it is gone when it ends.",
 }
