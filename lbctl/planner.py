@@ -267,7 +267,8 @@ class _Planner:
     def _keep(self, service: Service, held: list[tuple[Claim, Holder]]) -> Decision | None:
         """Keep when the status shows all that is asked and the claims were written for this ask."""
         shown = {c.address for c, _ in held if c.address in service.status}
-        complete = len(shown) == len(held) and {family_of(a) for a in shown} == set(service.ask.families)
+        families = tuple(dict.fromkeys(map(family_of, service.status)))  # of adopted ones there may be two of one
+        complete = len(shown) == len(held) and families == service.ask.families
         if not held or not complete or not self._as_written(held, service) or not self._as_wished(held, service):
             return None
         if self.reassign and any(self.chooser.outgrown(service, a) for a in shown):

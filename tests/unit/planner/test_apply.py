@@ -138,6 +138,15 @@ def test_a_service_released_after_its_ask_has_changed_is_parked_for_what_it_asks
     assert api.shown() == {"web": ["192.0.2.2"]}
 
 
+def test_a_status_in_the_wrong_order_is_put_right() -> None:
+    """A run may have been killed between the claims for what the Service asks by now and its status."""
+    web = service("web", "2001:db8::1", "192.0.2.1", families=("IPv4", "IPv6"))
+    api = Api([web], blocks(held("192.0.2.1", web), held("2001:db8::1", web)))
+    for action in (Action.ASSIGN, Action.KEEP):
+        assert assign(api.cluster(), LAN)[WEB].action is action
+        assert api.shown() == {"web": ["192.0.2.1", "2001:db8::1"]}
+
+
 def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
     """Though another has its address: the ask is a person's word, too."""
     web, two = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31"))
