@@ -44,16 +44,20 @@ class Pace:
     jitter: Callable[[], float] = random.random
 
 
-@dataclass(slots=True)
 class Watchers:
-    """Who hears of what the loop does: `planned` of each round's Decisions, `settled` of the seconds it took, `failed`
-    of a cluster that could not be reached, `repaired` of claims written anew that somebody had deleted. All are called
-    by the loop's thread."""
+    """Who hears of what the loop does, called by the loop's thread; all of it may be passed over."""
 
-    planned: Callable[[Iterable[Decision]], None] = lambda _: None
-    settled: Callable[[float, Round], None] = lambda *_: None
-    failed: Callable[[ClusterError], None] = lambda _: None
-    repaired: Callable[[list[Decision]], None] = lambda _: None
+    def planned(self, decisions: Iterable[Decision]) -> None:
+        """A round's Decisions, as they came out."""
+
+    def settled(self, seconds: float, done: Round) -> None:
+        """A round is over, after so many seconds."""
+
+    def failed(self, away: ClusterError) -> None:
+        """The cluster could not be reached."""
+
+    def repaired(self, decisions: list[Decision]) -> None:
+        """Claims were written anew that somebody had deleted."""
 
 
 @dataclass(slots=True)
@@ -114,6 +118,8 @@ class Controller:
         self._later = Later()
         self._tries: dict[Key, int] = {}
         self._failures = 0
+        self._retry_at = 0.0
+        self._held_up: set[Key] = set()  # by a cluster that is away
         self._attempts: deque[str] = deque(maxlen=REMEMBERED)
         self._restored: dict[Key, deque[float]] = {}
         self._all_at = 0.0
@@ -138,6 +144,20 @@ class Controller:
             world.helps = world.helps or leading
 
         self.tell(begin)
+
+    def moved(self) -> None:
+        """There is progress."""
+        self.moved_at = self._pace.clock()
+
+    @property
+    def idle(self) -> float:
+        """Seconds since there was progress; a loop that waits makes some each second."""
+        return self._pace.clock() - self.moved_at
+
+    @property
+    def away(self) -> str:
+        """Why the last round could not reach the cluster; empty when it could."""
+        return self._away
 
     def stop(self) -> None:
         """End after the round under way."""
@@ -202,8 +222,7 @@ class Controller:
             done = do_round(self._cluster, planned)
         except ClusterError as away:
             self._watchers.failed(away)
-            self._failures += 1
-            self._all_at = self._pace.clock() + self._pause(self._failures)
+            self._all_at = self._away()
             return False
         self._attempts.append(attempt)
         for block in done.blocks.values():
@@ -217,16 +236,16 @@ class Controller:
         try:
             planned = self._planned(None if everything else keys)
             if planned is None:  # the World is behind: what it missed is there by then
-                self._put_off(keys)
+                self._put_off(keys, everything=everything)
                 return
             restored = {d.service.key for d in planned.decisions if self._restores(d)}
             done = do_round(self._cluster, planned)
         except ClusterError as away:
             self._watchers.failed(away)
-            self._failures += 1
-            self._put_off_all(keys, everything=everything)
+            self._held_up |= keys
+            self._put_off(keys, everything=everything, until=self._away())
             return
-        self._failures = 0
+        self._back()
         for block in done.blocks.values():
             self.world.put_claims(block)
         for key in keys:
@@ -305,6 +324,12 @@ class Controller:
     def _settle(self, planned: Plan, done: Round, restored: set[Key]) -> None:
         now = self._pace.clock()
         self._watchers.planned([done.outcome(d) for d in planned.decisions])
+        if done.refused is not None:
+            self._watchers.failed(done.refused)
+        for claim, holder in planned.orphans:
+            left = self.world.index.claims.get(claim.address)
+            if left is not None and left.holder(holder.key) is not None:  # the block was another's just then
+                self._later.at(now + max(FIRST_PAUSE, done.pause), holder.key)
         for key in restored - done.again:
             self._restored.setdefault(key, deque(maxlen=FIGHTS)).append(now)
         for decision in planned.decisions:
@@ -343,17 +368,31 @@ class Controller:
         pause: float = min(FIRST_PAUSE * 2 ** min(tries, 16), LONGEST_PAUSE)
         return pause * (0.5 + self._pace.jitter())
 
-    def _put_off(self, keys: Iterable[Key]) -> None:
-        for key in keys:
-            self._later.at(self._pace.clock() + FIRST_PAUSE, key)
-
-    def _put_off_all(self, keys: Iterable[Key], *, everything: bool) -> None:
-        """The cluster is away: everything waits, longer each time."""
-        when = self._pace.clock() + self._pause(self._failures)
+    def _put_off(self, keys: Iterable[Key], *, everything: bool, until: float | None = None) -> None:
+        when = self._pace.clock() + FIRST_PAUSE if until is None else until
         for key in keys:
             self._later.at(when, key)
         if everything:
             self._all_at = when
+
+    def _away(self) -> float:
+        """The cluster is away: when to try again, which is later each time. What comes meanwhile is tried too, for it
+        shows that somebody is there; but that it fails as well says nothing new."""
+        now = self._pace.clock()
+        if now >= self._retry_at:
+            self._failures += 1
+            self._retry_at = now + self._pause(self._failures)
+        return self._retry_at
+
+    def _back(self) -> None:
+        """The cluster is there: what waits for it waits no longer."""
+        if not self._failures:
+            return
+        self._failures, self._retry_at = 0, 0.0
+        now = self._pace.clock()
+        for key in self._held_up:
+            self._later.at(now, key)
+        self._held_up = set()
 
     def _next_cooled(self, now: float) -> float | None:
         """When the next released address may be given to one of those that wait for any."""

@@ -11,7 +11,7 @@ import pytest
 from lbctl.claims import parse_block
 from lbctl.controller import FIGHTS, SLOW, WINDOW, Controller, Later, Pace, Watchers
 from lbctl.decisions import Decision
-from lbctl.kube.errors import Unreachable
+from lbctl.kube.errors import Forbidden, Unreachable
 from lbctl.kube.transport import Answer
 from lbctl.pools import PoolFile
 from lbctl.services import Key, parse_service
@@ -34,7 +34,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.world = World(self.pools, {})
-        watchers = Watchers(planned=self.said.extend, failed=lambda error: self.away.append(error.message))
+        watchers = Watchers()
+        watchers.planned = self.said.extend  # type: ignore[assignment]
+        watchers.failed = lambda away: self.away.append(away.message)  # type: ignore[method-assign]
         pace = Pace(clock=lambda: self.clock, jitter=lambda: 0.5)
         self.loop = Controller(self.api.cluster(), self.world, now=lambda: self.api.now, pace=pace, watchers=watchers)
         self.loop.lead(True)
@@ -208,6 +210,50 @@ def test_while_the_cluster_is_away_it_is_asked_less_and_less_often_and_nothing_i
     assert (sum(tries[:20]), sum(tries[-120:])) == (6, 2)
     api.away = False
     assert stage.step(60) == {"a": ["192.0.2.0"]}
+
+
+def test_what_waits_for_the_cluster_waits_no_longer_once_anything_gets_through() -> None:
+    """However much has failed meanwhile: neither a new Service nor the claim of one that is gone is late."""
+    api = Away([service("gone")])
+    api.away = False
+    stage = Stage(api, pools(pool("192.0.2.0-192.0.2.9")))
+    stage.step()
+    api.away = True
+    stage.delete("gone")
+    for n in range(3):
+        stage.put(service(f"s{n}"))
+        stage.step(0.1)
+    for _ in range(50):
+        stage.put(service("s2"))
+        stage.step(0.1)
+    api.away = False
+    stage.put(service("last"))
+    stage.step(0.1)
+    shown = stage.step()
+    assert all(shown.values())
+    assert sorted(api.held().values()) == ["last", "s0", "s1", "s2"]
+
+
+def test_a_claim_to_be_let_go_of_is_not_forgotten_when_another_run_writes_the_block() -> None:
+    """The Service is gone, so that nothing else would bring it up again."""
+    stage = Stage(Api([service("a")]))
+    stage.step()
+    stage.delete("a")
+    for item in stage.api.blocks.values():
+        item["metadata"]["resourceVersion"] = "5000"
+    stage.step(claims=False)
+    assert stage.api.held() == {"192.0.2.0": "a"}
+    stage.step(1)
+    assert stage.api.held() == {}
+
+
+def test_a_status_that_is_not_taken_is_said() -> None:
+    """A policy or a webhook refuses it; it is tried again."""
+    stage = Stage(Api([service("a")]))
+    stage.api.faults["PATCH"] = Forbidden("you may not")
+    stage.step()
+    assert stage.away == ["you may not"]
+    assert stage.step(1) == {"a": ["192.0.2.0"]}
 
 
 def test_one_that_does_not_lead_keeps_up_and_writes_nothing() -> None:
