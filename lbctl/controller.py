@@ -118,6 +118,7 @@ class Controller:
         self._later = Later()
         self._tries: dict[Key, int] = {}
         self._failures = 0
+        self._trouble = ""
         self._retry_at = 0.0
         self._held_up: set[Key] = set()  # by a cluster that is away
         self._attempts: deque[str] = deque(maxlen=REMEMBERED)
@@ -157,7 +158,7 @@ class Controller:
     @property
     def away(self) -> str:
         """Why the last round could not reach the cluster; empty when it could."""
-        return self._away
+        return self._trouble
 
     def stop(self) -> None:
         """End after the round under way."""
@@ -222,7 +223,8 @@ class Controller:
             done = do_round(self._cluster, planned)
         except ClusterError as away:
             self._watchers.failed(away)
-            self._all_at = self._away()
+            self._trouble = away.message
+            self._all_at = self._later_each_time()
             return False
         self._attempts.append(attempt)
         for block in done.blocks.values():
@@ -242,10 +244,11 @@ class Controller:
             done = do_round(self._cluster, planned)
         except ClusterError as away:
             self._watchers.failed(away)
+            self._trouble = away.message
             self._held_up |= keys
-            self._put_off(keys, everything=everything, until=self._away())
+            self._put_off(keys, everything=everything, until=self._later_each_time())
             return
-        self._back()
+        self._resume()
         for block in done.blocks.values():
             self.world.put_claims(block)
         for key in keys:
@@ -375,7 +378,7 @@ class Controller:
         if everything:
             self._all_at = when
 
-    def _away(self) -> float:
+    def _later_each_time(self) -> float:
         """The cluster is away: when to try again, which is later each time. What comes meanwhile is tried too, for it
         shows that somebody is there; but that it fails as well says nothing new."""
         now = self._pace.clock()
@@ -384,8 +387,9 @@ class Controller:
             self._retry_at = now + self._pause(self._failures)
         return self._retry_at
 
-    def _back(self) -> None:
+    def _resume(self) -> None:
         """The cluster is there: what waits for it waits no longer."""
+        self._trouble = ""
         if not self._failures:
             return
         self._failures, self._retry_at = 0, 0.0

@@ -88,7 +88,7 @@ def _labels(namespaces: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, s
 class Round:
     """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed; whether it
     `freed` an address, which may end a refusal; the `blocks` of claims as they are now; the first status that the API
-    server `refused` to take though nothing was wrong with it."""
+    server `refused` to take though nothing was wrong with it; how many blocks another run wrote first (`lost`)."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
@@ -96,6 +96,7 @@ class Round:
     pause: float = 0.0
     blocks: Mapping[BlockId, Block] = field(default_factory=dict)
     refused: ClusterError | None = None
+    lost: int = 0
 
     def outcome(self, decision: Decision) -> Decision:
         """What became of a Decision of the Plan; Action.WAIT when it was overtaken and is to be planned again."""
@@ -145,7 +146,7 @@ class _Carrier:
         freed = self._drop(ready, after) or any(BlockId.of(c.address) not in lost for c, _ in self._plan.orphans)
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
-        return Round(done, self._again, freed, self._pause, self._blocks, next(iter(self._refused), None))
+        return Round(done, self._again, freed, self._pause, self._blocks, next(iter(self._refused), None), len(lost))
 
     def _claims(self, writing: Iterable[Decision]) -> list[Claim]:
         """The claims to write: those of this round's Services, and those that holders who are gone leave behind."""

@@ -25,20 +25,34 @@ from lbctl.sharing import digest
 from lbctl.world import World, node_addresses
 
 DRAIN = 5.0  # seconds a round under way gets to end
-Say = Callable[[str, str], None]  # a level (info, warning) and a sentence
+STALLED = 60.0  # seconds without progress after which the loop hangs; a status written is progress
 
 Fill = Callable[[World, Change[Any]], None]
 
 
-class Serving:
-    """One `lbctl serve`: start(), then stop(). `say` hears what an operator should know, from any thread."""
+class Listeners(Watchers):
+    """Who hears of more than the loop; from any thread."""
 
-    def __init__(self, cluster: Cluster, pools: PoolFile, watchers: Watchers, say: Say, *, elect: bool) -> None:
+    def happened(self, level: str, sentence: str) -> None:
+        """Something an operator should know; the level is info, warning or error."""
+
+    def troubled(self, path: str, cause: Cause, sentence: str) -> None:
+        """A watch ended or could not begin."""
+
+    def led(self, leading: bool) -> None:
+        """It leads by now, or no longer."""
+
+
+class Serving:
+    """One `lbctl serve`: start(), then stop()."""
+
+    def __init__(self, cluster: Cluster, pools: PoolFile, listeners: Listeners, *, elect: bool) -> None:
         self.world = World(pools, cluster.others)
-        self.controller = Controller(cluster, self.world, now=cluster.kube.server_time, watchers=watchers)
+        self.controller = Controller(cluster, self.world, now=cluster.kube.server_time, watchers=listeners)
         self.reload_error = ""
         self._cluster = cluster
-        self._say = say
+        self._listeners = listeners
+        self._say = listeners.happened
         self._pools = pools
         self._seen = _stamp(pools.path)
         self.reflectors: dict[str, Reflector[Any]] = {
@@ -70,6 +84,22 @@ class Serving:
         """Whether this one acts."""
         return self.elector is None or self.elector.leading
 
+    def alive(self) -> str | None:
+        """Why the loop is not alive; None when it is."""
+        if self._failed is not None:
+            return f"it has died: {self._failed!r}"
+        idle = self.controller.idle
+        return f"no progress for {idle:.0f} s" if idle > STALLED else None
+
+    def unsynced(self) -> str | None:
+        """Which watches have not brought their list; None when all have."""
+        lacking = [name for name, reflector in self.reflectors.items() if not reflector.synced]
+        return f"{', '.join(lacking)} not listed yet" if lacking else None
+
+    def away(self) -> str | None:
+        """Why the cluster could not be reached by the last round; None when it could."""
+        return self.controller.away or None
+
     @property
     def failed(self) -> BaseException | None:
         """What the loop died of, which is a bug."""
@@ -88,6 +118,7 @@ class Serving:
         self._led = True
         self._say("info", f"synced: {len(self.world.services)} Services, {len(self.world.blocks)} blocks of claims")
         if self.elector is None:
+            self._listeners.led(True)
             self.controller.lead(True)
         else:
             self.elector.start()
@@ -158,13 +189,14 @@ class Serving:
             self.controller.tell(World.rewind)
 
         def trouble(cause: Cause, sentence: str) -> None:
-            self._say("warning", f"watch of {what.path}: {sentence} ({cause})")
+            self._listeners.troubled(what.path, cause, sentence)
 
         return Reflector(self._cluster.kube, what, keep, Told(told, rewound, trouble))
 
     def _elected(self, leading: bool) -> None:
         if not self._stopping:
             self._say("info", "leading" if leading else "no longer leading")
+        self._listeners.led(leading)
         self.controller.lead(leading)
 
     def _run(self) -> None:

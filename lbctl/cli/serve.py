@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,16 +13,13 @@ from lbctl.cli import options
 from lbctl.cli.report import LAST_EVENTS
 from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
+from lbctl.logs import Level, Log, LogFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from lbctl.cli.output import Talk
-    from lbctl.controller import Watchers
-    from lbctl.decisions import Decision
-    from lbctl.kube.events import Events
-    from lbctl.reasons import Reason
-    from lbctl.services import Key
+    from lbctl.cli.serve_told import Told
+    from lbctl.endpoints import Endpoints, Exposition
+    from lbctl.serving import Serving
+    from lbctl.systemd import Notifier
 
 LOOKS = 0.5  # seconds between two looks at the pool file
 SOON = 0.01  # seconds between two looks at whether all is known, at the start
@@ -34,43 +31,92 @@ def serve(
     leader_elect: Annotated[
         bool, typer.Option("--leader-elect/--no-leader-elect", help="let one of several act, by a Lease")
     ] = True,
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--listen",
+            envvar="LBCTL_LISTEN",
+            metavar="HOST:PORT",
+            help="answer /livez, /readyz, /metrics there; or off",
+        ),
+    ] = "127.0.0.1:9655",
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")
+    ] = LogFormat.TEXT,
     pools: options.Pools = None,
 ) -> None:
     """Give Services their addresses as they ask, until Ctrl-C.
 
     Reads the pool file again when it changes, and on SIGHUP.
     """
+    from lbctl.cli.serve_told import Told
+    from lbctl.endpoints import parse_listen
     from lbctl.kube.events import Events
+    from lbctl.metrics import Metrics
     from lbctl.serving import Serving
+    from lbctl.systemd import Notifier
 
+    address = parse_listen(listen)
     pool_file = options.open_pools(pools)
+    log = Log(log_format, Level.of(quiet=where.quiet, verbose=where.verbose))
     cluster = where.cluster("serve", pool_file)
+    cluster.tell = log.info
     cluster.kube.list_nodes()  # asked first, so that whoever may not is told at once, and the server's time is known
-    talk = where.talk()
-    events = Events(cluster.kube, cluster.by.partition(" ")[0], tell=talk.say)
+    events = Events(cluster.kube, cluster.by.partition(" ")[0], tell=log.warning)
     cluster.event = events.tell
-    serving = Serving(
-        cluster,
-        pool_file,
-        _watchers(talk, events, cluster.kube.server_time),
-        lambda level, text: _say(talk, level, text),
-        elect=leader_elect,
-    )
+    metrics = Metrics()
+    told = Told(log, events, metrics, cluster.kube.server_time)
+    cluster.kube.on_request(metrics.request)
+    serving = Serving(cluster, pool_file, told, elect=leader_elect)
+    told.loop = serving.controller
+    cluster.on_published = lambda _: serving.controller.moved()
+    endpoints = _endpoints(serving, metrics.exposed, *address) if address is not None else None
+    metrics.loaded(time.time())
     signals = _Signals()
     serving.start()
-    talk.say(f"serving from {pool_file.path}")
+    log.info(f"serving from {pool_file.path}" + (f", see {endpoints.url}/readyz" if endpoints else ""))
+    try:
+        _until_told(serving, signals, log, told, Notifier())
+    finally:
+        drained = serving.stop()
+        events.close(LAST_EVENTS)
+        if endpoints is not None:
+            endpoints.close()
+        if not drained:
+            log.warning("the round under way did not end in time; the next run carries on from there")
+        log.close()
+    raise typer.Exit(130 if signals.interrupted else 0)
+
+
+def _until_told(serving: Serving, signals: _Signals, log: Log, told: Told, systemd: Notifier) -> None:
+    """The main thread's life: it looks after the pool file, the start, and who wants to know."""
+    ready = False
     while not signals.stop.wait(LOOKS if serving.acting else SOON):
         serving.tick()
+        log.flush()
         if serving.failed is not None:
             raise LbctlError(f"the loop has died of a bug: {serving.failed!r}", hint="report it; start it again")
+        if serving.acting and not ready:
+            ready = True
+            systemd.ready("leading" if serving.leading else "standing by")
+        if serving.alive() is None:
+            systemd.alive()
         if signals.reload.is_set() or serving.file_changed():
             signals.reload.clear()
+            systemd.reloading()
             serving.reload()
-    drained = serving.stop()
-    events.close(LAST_EVENTS)
-    if not drained:
-        talk.say("warning: the round under way did not end in time; the next run carries on from there")
-    raise typer.Exit(130 if signals.interrupted else 0)
+            told.reloaded(accepted=not serving.reload_error)
+            systemd.ready()
+        told.look()
+    systemd.stopping()
+
+
+def _endpoints(serving: Serving, exposed: Exposition, host: str, port: int) -> Endpoints:
+    from lbctl.endpoints import Endpoints
+
+    live = {"loop": serving.alive}
+    ready = {"synced": serving.unsynced, "pools": lambda: serving.reload_error or None, "api": serving.away}
+    return Endpoints(host, port, live=live, ready=ready, metrics=exposed)
 
 
 class _Signals:
@@ -89,47 +135,3 @@ class _Signals:
             raise KeyboardInterrupt
         self.interrupted = number == signal.SIGINT
         self.stop.set()
-
-
-def _watchers(talk: Talk, events: Events, clock: Callable[[], float]) -> Watchers:
-    from lbctl.controller import Watchers
-
-    told: dict[Key, Reason] = {}
-
-    def planned(decisions: Iterable[Decision]) -> None:
-        for decision in decisions:
-            _tell(decision, talk, events, told, clock)
-
-    return Watchers(
-        planned=planned,
-        failed=lambda away: talk.say(f"warning: {away.message}"),
-        repaired=lambda done: _repaired(done, talk),
-    )
-
-
-def _tell(decision: Decision, talk: Talk, events: Events, told: dict[Key, Reason], clock: Callable[[], float]) -> None:
-    """Say what became of a Service; a refusal once, until its reason is another."""
-    from lbctl.decisions import Action
-
-    service, reason = decision.service, decision.reason
-    if decision.action is Action.ASSIGN:
-        given = ", ".join(map(str, decision.addresses))
-        talk.say(f"{service.key} {given} ({reason.name})")
-        if not decision.drops:  # a move has told of itself
-            events.tell(service, "Normal", reason, f"assigned {given}", int(clock()))
-    elif decision.action is Action.REFUSE and told.get(service.key) is not reason:
-        talk.say(f"{service.key}: {reason.name}: {decision.sentence}")
-    if decision.action is Action.REFUSE:
-        told[service.key] = reason
-    else:
-        told.pop(service.key, None)
-
-
-def _repaired(decisions: Iterable[Decision], talk: Talk) -> None:
-    for decision in decisions:
-        talk.say(f"warning: {decision.service.key}: somebody deleted its claim; {decision.reason.name} anew")
-
-
-def _say(talk: Talk, level: str, text: str) -> None:
-    talk.say(text if level == "info" else f"{level}: {text}")
-    sys.stderr.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -64,6 +64,10 @@ class Kube:
     def line(self) -> Line:
         """A connection for one thread, for what runs until it is told to stop."""
         return self._transport.line()
+
+    def on_request(self, told: Callable[[str, int | None], object]) -> None:
+        """Have each request told: its verb in RBAC's words, and the status it was answered with (None: it was not)."""
+        self._transport.on_request = told
 
     def server_time(self) -> float:
         """What time it is by the API server's clock, in seconds since the epoch."""

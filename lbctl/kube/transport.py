@@ -81,6 +81,7 @@ class KubeTransport:
         self._pace = pace or Pace()
         self._log = log
         self._told_time: tuple[float, float] | None = None  # by the API server, and when
+        self.on_request: Callable[[str, int | None], object] = lambda *_: None  # RBAC's verb; status, None: no answer
 
     def __repr__(self) -> str:
         return f"<KubeTransport {self.server}, {self._session.place.who}>"
@@ -166,8 +167,10 @@ class KubeTransport:
             answer = self._sent(request, login, deadline)
         except urllib3.exceptions.HTTPError as fault:
             self._note(request, "no answer", began)
+            self.on_request(request.call.verb, None)
             raise unreachable(fault, self._session.place, request.timeout) from fault
         self._note(request, str(answer.status), began)
+        self.on_request(request.call.verb, answer.status)
         told = Answer(*understood(answer, request.call, self._session.place))
         self._told_time = told.date, self._pace.clock()
         return told

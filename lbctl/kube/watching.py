@@ -23,7 +23,9 @@ from lbctl.kube.replica import Change, Kind, Replica, named_of, number_of
 
 T = TypeVar("T")
 
-PAGE = 500  # objects a list: client-go's; a page of Services with its managedFields is 1 MB, and a few MB once parsed
+# Objects a list: client-go's. Of 10,000 Services (11 MB of JSON, kept parsed) a process grows to 48 MB so, to 122 MB
+# with one list of all, and takes the same time for it; a page of 250 saves 3 MB more.
+PAGE = 500
 LIFE = 300  # seconds: a watch is asked for this long and up to as long again, so that not all are made anew at once
 GRACE = 30.0  # seconds past that, after which we end it: it drips, or the server does not care
 SILENCE = 150.0  # seconds without a byte after which the peer is gone: a bookmark comes each minute (KEP-956)

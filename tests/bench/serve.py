@@ -156,7 +156,7 @@ class _Serve:
         self.began = 0.0
 
     def __enter__(self) -> _Serve:
-        command = [str(Path(sys.executable).parent / "lbctl"), "serve", "--context=lbctl", "--pools"]
+        command = [str(Path(sys.executable).parent / "lbctl"), "serve", "--context=lbctl", "--listen=off", "--pools"]
         self.began = time.perf_counter()
         self._child = subprocess.Popen([*command, str(self._pools)], env=self._env, stderr=subprocess.PIPE, text=True)
         self.pid = self._child.pid
