@@ -231,6 +231,8 @@ class Controller:
             self.world.put_claims(block)
         self._watchers.repaired([done.outcome(d) for d in planned.decisions if d.writes])
         self.world.lost = bool(done.again)
+        if self.world.lost:
+            self._all_at = min(self._all_at, self._pace.clock() + max(FIRST_PAUSE, done.pause))
         return not self.world.lost
 
     def _round(self, keys: frozenset[Key], *, everything: bool) -> None:

@@ -20,6 +20,9 @@ from lbctl.services import Key, Service
 
 Object = Mapping[str, Any]
 
+# Older than every object, for etcd's own first revision is 1. Not "0": a PUT or PATCH with that has no precondition.
+STALE = "1"
+
 
 class World:
     """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
@@ -55,11 +58,15 @@ class World:
         return found
 
     def rewind(self) -> None:
-        """The store went back in time: whatever comes now is newer than what is known."""
+        """The store went back in time: whatever comes now is newer than what is known, and claims may be missing.
+
+        Nothing may be written over on the word of what is known: a write at STALE is refused as a conflict.
+        """
+        self.lost = True
         for key, service in self.services.items():
-            self.services[key] = replace(service, resource_version="0")
+            self.services[key] = replace(service, resource_version=STALE)
         for block_id, block in self.blocks.items():
-            self.blocks[block_id] = replace(block, resource_version="0")
+            self.blocks[block_id] = replace(block, resource_version=STALE)
 
     def put_service(self, service: Service) -> None:
         """A Service as one read showed it, unless a later one is known."""

@@ -288,6 +288,27 @@ def test_a_ledger_that_somebody_deletes_is_written_anew_and_nobody_gets_the_addr
     assert stage.api.held() == {"192.0.2.0": "a", "192.0.2.1": "b", "192.0.2.2": "c"}
 
 
+def test_a_store_that_went_back_is_not_written_over_with_what_was_known() -> None:
+    """The Services are read anew before the claims: no write is without a precondition, and each keeps its address."""
+    stage = Stage(Api([service("a"), service("b")]))
+    for item in stage.api.services.values():
+        item["metadata"]["managedFields"] = [WROTE]
+    stage.step()
+    stage.step()
+    old = {name: dict(item) for name, item in stage.api.blocks.items()}
+    stage.delete("b")
+    stage.step()
+    stage.api.blocks.update(old)
+    stage.writes()
+    stage.put(service("c"))
+    stage.loop.tell(World.rewind)
+    stage.step(claims=False)
+    assert stage.api.held() == {"192.0.2.0": "a", "192.0.2.1": "b"}
+    assert stage.step(1) == {"a": ["192.0.2.0"], "c": ["192.0.2.2"]}
+    stage.step(1)
+    assert stage.api.held() == {"192.0.2.0": "a", "192.0.2.2": "c"}
+
+
 def test_expired_claims_go_at_the_slow_pace() -> None:
     """They stand in nobody's way, and need no look at each change."""
     stage = Stage(Api([service("a")], blocks(released("192.0.2.9", service("old"), ago=90_000))))

@@ -191,7 +191,9 @@ class Api:
         name = body["metadata"]["name"]
         before = self.blocks.get(name)
         versions = [b["metadata"].get("resourceVersion") for b in (before, body) if b]
-        if (method == "POST") == (before is not None) or (before and versions[0] != versions[1]):
+        # "0" is no precondition to the API server, no more than none.
+        matches = before is None or versions[1] in (None, "0", versions[0])
+        if (method == "POST") == (before is not None) or not matches:
             raise errors.Conflict("changed")
         self.blocks[name] = self._new(body)
         return self.blocks[name]
