@@ -62,7 +62,8 @@ LABELS = """\
 RBAC's: `get`, `list`, `watch`, `create`, `update`, `patch`. `family` is `IPv4` or `IPv6`. `state` says who has an
 address of a pool:"""
 
-ALERTS = "Every replica reports what it sees of pools and Services, whether it leads or not: hence `max` and `min`, no sums."
+ALERTS = """\
+Every replica reports what it sees of pools and Services, whether it leads or not: hence `max` and `min`, no sums."""
 
 RULES = """\
 groups:
