@@ -177,6 +177,10 @@ def droppable(holder: Holder, address: Address, service: Service) -> bool:
     return service.resource_version != holder.rv and address not in service.status
 
 
+def _number(claim: Claim) -> tuple[int, int]:
+    return claim.address.version, int(claim.address)
+
+
 class _Planner:
     """One plan in the making."""
 
@@ -222,7 +226,7 @@ class _Planner:
         for that is where its clients still look."""
         kept = [c for c in self.index.had(service.key) if self._kept(c)]
         older = [c for c, h in self.index.held(service.key) if h.uid != service.uid]
-        return older + sorted(kept, key=lambda c: c.released or 0, reverse=True)
+        return sorted(older, key=_number) + sorted(kept, key=lambda c: (-(c.released or 0), *_number(c)))
 
     def _kept(self, claim: Claim) -> bool:
         return kept_for_its_name(claim, self.pools, self.snapshot.now)
@@ -231,7 +235,7 @@ class _Planner:
         """The claims in which this very Service (name and uid) is a holder, by address: in whatever order the API lists
         them, the plan is the same."""
         pairs = [(c, h) for c, h in self.index.held(service.key) if h.uid == service.uid]
-        return sorted(pairs, key=lambda pair: (pair[0].address.version, int(pair[0].address)))
+        return sorted(pairs, key=lambda pair: _number(pair[0]))
 
     def settled(self, service: Service) -> Decision | None:
         """The Decision for a Service that needs no address chosen, or None."""

@@ -74,7 +74,7 @@ class Case:
             pool = self.pools.pool_of(address)
             if left.name == spec.name and pool is not None and self.after.now - left.since < pool.keep:
                 kept.append((-left.since, address))
-        return older + [a for _, a in sorted(kept)]
+        return sorted(older) + [a for _, a in sorted(kept)]
 
     def joinable(self, address: str) -> bool:
         """Whether it may share the address with who stands there."""

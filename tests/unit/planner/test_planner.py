@@ -128,6 +128,14 @@ def test_a_plan_does_not_depend_on_the_order_in_which_the_api_lists_things() -> 
     assert one.decisions[0].drops == (parse_address("192.0.2.1"), parse_address("2001:db8::1"))
 
 
+def test_of_addresses_let_go_in_one_second_the_lower_is_given_back() -> None:
+    """Every process that looks at the same cluster decides alike."""
+    gone = service("web", uid="old")
+    for last in range(1, 7):
+        ledger = blocks(*(released(f"192.0.2.{n}", gone, ago=5) for n in range(6, last - 1, -1)))
+        assert _one(snapshot([service("web")], ledger), LAN, "web").addresses == (parse_address(f"192.0.2.{last}"),)
+
+
 def test_of_several_who_use_an_address_the_same_one_is_told_of() -> None:
     """In whatever order the API lists them."""
     several = [service(name, "192.0.2.1") for name in ("c", "b", "d")]
