@@ -229,10 +229,11 @@ class Controller:
         self._attempts.append(attempt)
         for block in done.blocks.values():
             self.world.put_claims(block)
-        self._watchers.repaired([done.outcome(d) for d in planned.decisions if d.writes])
+        if repaired := [d for d in planned.decisions if d.writes and d.service.key in done.done]:
+            self._watchers.repaired(repaired)
         self.world.lost = bool(done.again)
-        if self.world.lost:
-            self._all_at = min(self._all_at, self._pace.clock() + max(FIRST_PAUSE, done.pause))
+        if self.world.lost:  # the claims are not known as they are, and news of them come
+            self._all_at = max(self._later_each_time(), self._pace.clock() + done.pause)
         return not self.world.lost
 
     def _round(self, keys: frozenset[Key], *, everything: bool) -> None:

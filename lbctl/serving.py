@@ -56,8 +56,8 @@ class Serving:
         self._pools = pools
         self._seen = _stamp(pools.path)
         self.reflectors: dict[str, Reflector[Any]] = {
-            "services": self._reflector(SERVICES, parse_service, _service),
-            "claims": self._reflector(configmaps(NAMESPACE), _block, _claims),
+            "services": self._reflector(SERVICES, parse_service, _service, World.rewind_services),
+            "claims": self._reflector(configmaps(NAMESPACE), _block, _claims, World.rewind_claims),
             "nodes": self._reflector(NODES, _node, _nodes),
         }
         if cluster.with_namespaces:
@@ -176,7 +176,13 @@ class Serving:
         reflector.start()
         reflector.wait(DRAIN)
 
-    def _reflector(self, what: Resource, keep: Callable[[dict[str, Any]], Any], fill: Fill) -> Reflector[Any]:
+    def _reflector(
+        self,
+        what: Resource,
+        keep: Callable[[dict[str, Any]], Any],
+        fill: Fill,
+        rewind: Callable[[World], None] = lambda _: None,
+    ) -> Reflector[Any]:
         def told(changes: Sequence[Change[Any]]) -> None:
             def fill_in(world: World) -> None:
                 for change in changes:
@@ -186,7 +192,7 @@ class Serving:
 
         def rewound() -> None:
             self._say("warning", f"the API server's store went back in time ({what.path}): everything is read anew")
-            self.controller.tell(World.rewind)
+            self.controller.tell(rewind)
 
         def trouble(cause: Cause, sentence: str) -> None:
             self._listeners.troubled(what.path, cause, sentence)

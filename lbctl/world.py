@@ -57,14 +57,17 @@ class World:
             found |= addresses
         return found
 
-    def rewind(self) -> None:
-        """The store went back in time: whatever comes now is newer than what is known, and claims may be missing.
-
-        Nothing may be written over on the word of what is known: a write at STALE is refused as a conflict.
-        """
+    def rewind_services(self) -> None:
+        """The store went back in time: whatever Services come now are newer than what is known, and claims may be
+        missing. Nothing is written over on the word of what is known: a write at STALE is refused as a conflict."""
         self.lost = True
         for key, service in self.services.items():
             self.services[key] = replace(service, resource_version=STALE)
+
+    def rewind_claims(self) -> None:
+        """As rewind_services(), of the claims. Each is told by its own watch, which then lists anew, and not at one
+        time: what one has read anew already must not be stale again when the other notices."""
+        self.lost = True
         for block_id, block in self.blocks.items():
             self.blocks[block_id] = replace(block, resource_version=STALE)
 
