@@ -6,13 +6,12 @@ import json
 import random
 import subprocess
 import threading
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.testbed.driver import SERVICES, Bed, addresses, service
+from tests.testbed.driver import SERVICES, Bed, service
+from tests.testbed.witness import assert_never_twice
 
 pytestmark = pytest.mark.cluster
 
@@ -65,20 +64,6 @@ def _run(
             killed.append(child.pid)
     _, said, code = bed.run("assign", "--all", "-q", f"--pools={pools}")
     ended.append((said, code))
-
-
-def assert_never_twice(events: Iterable[dict[str, Any]]) -> None:
-    """At no moment of the watch do two Services show one address."""
-    shown: dict[str, list[str]] = {}
-    users: dict[str, str] = {}
-    for event in events:
-        name = event["object"]["metadata"]["name"]
-        for address in shown.pop(name, ()):
-            del users[address]
-        if event["type"] != "DELETED":
-            shown[name] = addresses(event["object"])
-        for address in shown.get(name, ()):
-            assert users.setdefault(address, name) == name, f"{name} and {users[address]} both show {address}"
 
 
 def _bulk(folder: Path, span: str) -> Path:

@@ -79,9 +79,18 @@ class Client:
 
         return send
 
-    def stream(self, path: str) -> Events:
-        """The events of what `path` lists, from now on, one by one as they come."""
-        version = self.get(path)["metadata"]["resourceVersion"]
+    @contextlib.contextmanager
+    def sender(self) -> Iterator[Callable[[str, str, Mapping[str, Any] | None], int]]:
+        """As session(), closed in the end."""
+        connection = self._connection()
+        with contextlib.closing(connection):
+            yield lambda method, path, body: self._exchange(
+                connection, (method, path, None if body is None else json.dumps(body).encode())
+            )[0]
+
+    def stream(self, path: str, version: str = "") -> Events:
+        """The events of what `path` lists, from now or from a version on, one by one as they come."""
+        version = version or self.get(path)["metadata"]["resourceVersion"]
         connection = self._connection()
         connection.request("GET", f"{path}?watch=true&resourceVersion={version}", headers=self._headers)
         return Events(connection, connection.getresponse())
@@ -132,6 +141,9 @@ class Events:
                 yield json.loads(line)
         except (OSError, ValueError, http.client.HTTPException):
             return  # because stop() shuts the socket down under it
+        finally:
+            self._answer.close()
+            self._connection.close()
 
     def stop(self) -> None:
         """End it."""

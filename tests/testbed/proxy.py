@@ -16,7 +16,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -90,13 +90,28 @@ class Rewrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """Change a watch on its way back: a function from its lines to bytes, which may wait, and raise End or Reset."""
+
+    change: Callable[[Iterator[bytes]], Iterable[bytes]]
+
+
+class Reset(Exception):
+    """The connection to the client is to be reset."""
+
+
+class End(Exception):
+    """The connection to the client is to end within the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Do:
     """Run something, then pass the request on: what happens in the cluster just before it."""
 
     deed: Callable[[], object]
 
 
-Fault = Kill | Cut | Delay | Instead | Rewrite | Do
+Fault = Kill | Cut | Delay | Instead | Rewrite | Stream | Do
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,15 @@ class Proxy:
         """Methods and paths of the requests so far, without queries."""
         return [f"{r.method} {r.path.partition('?')[0]}" for r in self.requests]
 
+    def use(self, *rules: Rule) -> None:
+        """Let other rules hold from now on; what an earlier one does to a connection goes on."""
+        with self._lock:
+            self._rules, self._used = list(rules), [0] * len(rules)
+
+    def cut(self) -> None:
+        """End every connection that stands."""
+        self._server.cut_all()
+
     def client(self, process: subprocess.Popen[Any]) -> None:
         """Name the process that Kill is about; a request that comes earlier waits for it."""
         self._client.set_result(process)
@@ -169,10 +193,10 @@ class Proxy:
         return http.client.HTTPSConnection(host, port, context=self._tls)
 
     def pass_on(self, connection: _Connection, method: str, path: str, body: bytes) -> None:
-        """Take one request through; raises _Hangup when its connection is to be cut."""
+        """Take one request through; raises Reset or End when its connection is to be cut."""
         with self._turn:
             if self._dead.is_set():
-                raise _Hangup
+                raise Reset
             fault = self._fault(method, path, body)
             self._before(fault)
             if isinstance(fault, Instead):
@@ -182,7 +206,10 @@ class Proxy:
             if isinstance(fault, (Kill, Cut)):
                 answer.read()  # because it is carried out once the answer is whole
                 self._hang_up(fault)
-            connection.deliver(answer, fault.change if isinstance(fault, Rewrite) else None)
+            if isinstance(fault, Stream):
+                connection.stream(answer, fault.change(_lines(answer)))
+            else:
+                connection.deliver(answer, fault.change if isinstance(fault, Rewrite) else None)
 
     def _fault(self, method: str, path: str, body: bytes) -> Fault | None:
         with self._lock:
@@ -206,11 +233,12 @@ class Proxy:
         if isinstance(fault, Kill):
             self._dead.set()
             self._client.result(timeout=10).kill()
-        raise _Hangup
+        raise Reset
 
 
-class _Hangup(Exception):
-    """The connection to the client is to be reset."""
+def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    while line := answer.readline():
+        yield line
 
 
 class _Listener(ThreadingHTTPServer):
@@ -230,7 +258,7 @@ class _Listener(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
-        super().shutdown_request(request)
+        self.close_request(request)  # without a shutdown, which would send an end before the reset
 
     def handle_error(self, *_: object) -> None:
         """A connection that breaks off is a proxy's daily bread; the client's errors are the test's business."""
@@ -262,7 +290,9 @@ class _Connection(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             self.server.proxy.pass_on(self, self.command, self.path, body)
-        except (_Hangup, OSError, http.client.HTTPException):
+        except End:
+            self.close_connection = True
+        except (Reset, OSError, http.client.HTTPException):
             # A reset, not an end: the client must not take what it has for the whole.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
@@ -277,17 +307,21 @@ class _Connection(BaseHTTPRequestHandler):
 
     def deliver(self, answer: http.client.HTTPResponse, change: Callable[[Any], Any] | None) -> None:
         """Pass an answer on: whole when its length is known or it is rewritten, else piece by piece (a watch)."""
+        if change is None and answer.length is None:
+            self.stream(answer, iter(lambda: answer.read1(PIECE), b""))
+            return
         self._head(answer.status, answer.getheaders())
-        if change is not None:
-            self._whole(json.dumps(change(json.loads(answer.read()))).encode())
-        elif answer.length is not None:
-            self._whole(answer.read())
-        else:
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            while piece := answer.read1(PIECE):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            self.wfile.write(b"0\r\n\r\n")
+        data = answer.read()
+        self._whole(data if change is None else json.dumps(change(json.loads(data))).encode())
+
+    def stream(self, answer: http.client.HTTPResponse, pieces: Iterable[bytes]) -> None:
+        """Pass these on as the answer, each as soon as it is there."""
+        self._head(answer.status, answer.getheaders())
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in filter(None, pieces):  # because an empty one would be the end
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
 
     def answer_status(self, fault: Instead) -> None:
         """Answer as the API server would that refuses."""

@@ -8,11 +8,27 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.testbed.proxy import Cut, Delay, Do, Fault, Instead, Kill, Proxy, Request, Rewrite, Rule, When
+from tests.testbed.proxy import (
+    Cut,
+    Delay,
+    Do,
+    End,
+    Fault,
+    Instead,
+    Kill,
+    Proxy,
+    Request,
+    Reset,
+    Rewrite,
+    Rule,
+    Stream,
+    When,
+)
 from tests.unit.loopback import Judge, loopback
 from tests.unit.loopback import http as answer
 
@@ -131,4 +147,36 @@ def test_a_streamed_answer_comes_through_piece_by_piece() -> None:
         assert got.readline() == b"1\n"
         seen.set()
         assert (got.readline(), got.readline()) == (b"2\n", b"")
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [(End, http.client.IncompleteRead), (Reset, ConnectionResetError), (None, None)]
+)
+def test_a_watch_is_changed_line_by_line_and_may_end_anywhere(
+    fault: type[Exception] | None, error: type[Exception] | None
+) -> None:
+    """Half a line and an end, a reset, or the whole of it with one line twice; and then other rules hold."""
+
+    def change(lines: Iterator[bytes]) -> Iterator[bytes]:
+        yield next(lines) * 2
+        yield b""
+        if fault is not None:
+            raise fault
+        yield from lines
+
+    body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1\n2\n\r\n0\r\n\r\n"
+    with loopback(body) as server, Proxy(server.url, None, [Rule(Stream(change), path="/watch")]) as proxy:
+        client = _client(proxy)
+        client.request("GET", "/watch")
+        got = client.getresponse()
+        if error is None:
+            assert got.read() == b"1\n1\n2\n"
+        else:
+            with pytest.raises(error):
+                got.read()
+        got.close()
+        client.close()
+        proxy.use(Rule(Instead(500), path="/watch"))
+        assert _ask(client, path="/watch")[0] == 500
         client.close()
