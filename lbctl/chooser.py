@@ -154,9 +154,15 @@ class Chooser:
             found = self.check_request(service, address)
             if isinstance(found, Pool):
                 got[address] = found.name
-            elif service.ask.require_all or family_of(address) is service.ask.families[0]:
+            elif self._needs(service, family_of(address)):
                 return Refusal(found.reason, f"the pool file reserves {address} for it, and {found.message}")
         return None
+
+    def _needs(self, service: Service, family: Family) -> bool:
+        """Whether it must not go without, or by way of another address, in this family: it asks for it, or has one
+        already, which it would only leave for one that it has to leave again."""
+        must = service.ask.require_all or family is service.ask.families[0]
+        return must or any(family_of(a) is family for a in service.status)
 
     def _take_back(self, service: Service, got: dict[Address, str]) -> None:
         for claim, pool in self.returns(service):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from lbctl.addresses import parse_address
 from lbctl.apply import assign, release
 from lbctl.decisions import Action
 from lbctl.errors import ClusterError
 from lbctl.kube.errors import Forbidden, Throttled, Unreachable
 from lbctl.planner import plan
+from lbctl.pools import Reservation
 from lbctl.reasons import Reason
 from lbctl.services import Key
 from tests.unit.planner.values import Api, blocks, held, pool, pools, released, service
@@ -145,6 +148,20 @@ def test_a_status_in_the_wrong_order_is_put_right() -> None:
     for action in (Action.ASSIGN, Action.KEEP):
         assert assign(api.cluster(), LAN)[WEB].action is action
         assert api.shown() == {"web": ["192.0.2.1", "2001:db8::1"]}
+
+
+def test_who_has_an_address_does_not_leave_it_for_another_while_the_one_reserved_for_it_is_taken() -> None:
+    """Nor in the family it could do without: it would have to move twice."""
+    both: dict[str, Any] = {"families": ("IPv6", "IPv4"), "policy": "PreferDualStack"}
+    web, other = service("web", "2001:db8::1", "192.0.2.5", **both), service("other", "192.0.2.1")
+    api = Api([web, other], blocks(held("2001:db8::1", web), held("192.0.2.5", web), held("192.0.2.1", other)))
+    file = replace(
+        pools(pool("192.0.2.0/29", "2001:db8::1")), reservations=(Reservation(WEB, (parse_address("192.0.2.1"),)),)
+    )
+    result = assign(api.cluster(), file, frozenset({WEB}), reassign=True, wait=0)[WEB]
+    assert (result.reason, api.shown()["web"]) == (Reason.AddressInUse, ["2001:db8::1", "192.0.2.5"])
+    assign(api.cluster(), file, reassign=True, sleep=lambda _: None)
+    assert api.shown() == {"web": ["2001:db8::1", "192.0.2.1"], "other": ["192.0.2.0"]}
 
 
 def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
