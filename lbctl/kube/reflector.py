@@ -3,8 +3,11 @@
 This is the driver: it carries out what watching.py says over two connections of its own, one for the watch and one for
 lists, and tells of changes from its one thread. stop() ends that thread at once, whatever it waits for.
 
-The `kubernetes` package has an informer too (37), which does not stand in for this one: it asks again without a pause
-when a watch is refused, and waits for ever for a peer that has gone.
+The `kubernetes` package has an informer too, which does not stand in for this one. Held to tests/faults, 37.0.2 asks
+4,500 times in 12 s when its watch is refused with 403 or 500, 800 times when each says 410 as an event, for it pauses
+only after a list that failed. A peer that is silent it never notices, events in the wrong order leave it wrong, it asks
+for no bookmarks, and it does not see a store that went back. It stands breaks within a line, garbage, repetitions and
+Retry-After.
 """
 
 from __future__ import annotations

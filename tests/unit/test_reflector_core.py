@@ -389,6 +389,27 @@ def test_a_store_that_went_back_is_listed_anew_and_every_object_is_a_change() ->
     assert (machine.synced, machine.replica.version, step.rewound) == (True, 8, False)
 
 
+def test_a_list_after_the_store_went_back_makes_every_object_a_change_however_far_it_has_come() -> None:
+    """Past where we stood, too; after that a list tells the difference again."""
+    machine = watching(obj(A, 3), version=10)
+    assert machine.failed(1, Cause.FUTURE).rewound
+    assert told(machine.page(2, body(40, obj(A, 3)))) == [("MODIFIED", "a", "3", "3")]
+    machine.opened(2)
+    machine.data(200, refusal(410))
+    assert machine.page(201, body(50, obj(A, 3))).changes == []
+
+
+def test_half_a_line_is_no_part_of_the_next_watch() -> None:
+    """It went with its connection."""
+    machine = watching()
+    machine.data(1, line("ADDED", obj(B, 11))[:-5])
+    machine.failed(1, Cause.CUT)
+    machine.tick(2)
+    machine.looked(2, body(12))
+    machine.opened(2)
+    assert told(machine.data(2, line("ADDED", obj(B, 11)))) == [("ADDED", "b", None, "11")]
+
+
 @pytest.mark.parametrize("listed", [body(9, obj(A, 3)), body(30, obj(A, 2))], ids=["the list", "an object"])
 def test_a_list_that_is_older_than_what_is_known_tells_that_the_store_went_back(listed: dict[str, Any]) -> None:
     """Its own version, or that of an object in it."""
