@@ -44,7 +44,6 @@ class Churn:
             with self._client.sender() as self._send:
                 while not self._stopping.wait(max(0.0, began + self.done / self._rate - time.monotonic())):
                     self._change(f"s{self._random.randrange(NAMES):02}")
-                    self.done += 1
         except Exception as bad:  # noqa: BLE001 because stop() says it
             self._failed.append(repr(bad))
 
@@ -78,6 +77,7 @@ class Churn:
 
     def _ask(self, method: str, path: str, body: dict[str, object] | None) -> None:
         status = self._send(method, path, body)
+        self.done += 1
         if status >= 300:
             self._failed.append(f"{method} {path}: {status} {json.dumps(body)}")
 
