@@ -33,7 +33,7 @@ def test_a_watch_says_how_far_it_is_before_it_ends(api: Wire) -> None:
         assert (mark["kind"], mark["apiVersion"], set(mark["metadata"])) == ("ConfigMap", "v1", {"resourceVersion"})
         assert int(mark["metadata"]["resourceVersion"]) >= int(last)
         assert 1 < took < 4.9
-        assert kinds(told.rest()) == []
+        assert set(kinds(told.rest())) <= {"BOOKMARK"}  # a slow server comes round to it twice
         assert kinds(quiet.rest()) == ["ADDED"]
 
 
