@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -314,6 +315,20 @@ def test_a_store_that_went_back_is_not_written_over_with_what_was_known(first: s
     assert stage.step(1) == {"a": ["192.0.2.0"], "c": ["192.0.2.2"]}
     stage.step(1)
     assert stage.api.held() == {"192.0.2.0": "a", "192.0.2.2": "c"}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_of_the_machine_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """Claims are dated and cool down by the API server's clock, pauses are counted by one that never goes back."""
+    stage = Stage(Api([service(f"s{n}") for n in range(5)]))
+    stage.step()
+    monkeypatch.setattr("time.time", lambda: NOW + hours * 3600)
+    stage.delete("s1")
+    stage.step()
+    assert stage.api.claims()["192.0.2.1"].released == NOW
+    assert stage.step(59)["s4"] == []
+    assert stage.step(2)["s4"] == ["192.0.2.1"]
+    assert Pace().clock is time.monotonic
 
 
 def test_expired_claims_go_at_the_slow_pace() -> None:

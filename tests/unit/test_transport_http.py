@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,17 @@ def test_broken_headers_are_no_answer(tmp_path: Path, reply: Reply) -> None:
         error = failed(kubeconfig(tmp_path / "config", server.url))
     assert isinstance(error, errors.Unreachable)
     assert error.sent
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_time_is_the_api_servers_whatever_becomes_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """By the Date of its last answer, and the seconds since by a clock that does not jump."""
+    with loopback(raw(LENGTH)) as server:
+        kube = Kube(connect(str(kubeconfig(tmp_path / "config", server.url))))
+        kube.list_services()
+        ours = time.time()
+        monkeypatch.setattr("time.time", lambda: ours + hours * 3600)
+        told = parsedate_to_datetime(DATE).timestamp()
+        assert told <= kube.server_time() < told + 60
