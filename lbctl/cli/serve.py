@@ -5,24 +5,32 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lbctl.cli import options
-from lbctl.cli.report import LAST_EVENTS
 from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
-from lbctl.logs import Level, Log, LogFormat
 
 if TYPE_CHECKING:
     from lbctl.cli.serve_told import Told
     from lbctl.endpoints import Endpoints, Exposition
+    from lbctl.logs import Log
     from lbctl.serving import Serving
     from lbctl.systemd import Notifier
 
 LOOKS = 0.5  # seconds between two looks at the pool file
 SOON = 0.01  # seconds between two looks at whether all is known, at the start
+
+
+class LogForm(StrEnum):
+    """Values of --log-format: those of lbctl.logs, which every command's start would wait for."""
+
+    TEXT = "text"
+    LOGFMT = "logfmt"
+    JSON = "json"
 
 
 @with_where
@@ -41,24 +49,26 @@ def serve(
         ),
     ] = "127.0.0.1:9655",
     log_format: Annotated[
-        LogFormat, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")
-    ] = LogFormat.TEXT,
+        LogForm, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")
+    ] = LogForm.TEXT,
     pools: options.Pools = None,
 ) -> None:
     """Give Services their addresses as they ask, until Ctrl-C.
 
     Reads the pool file again when it changes, and on SIGHUP.
     """
+    from lbctl.cli.report import LAST_EVENTS
     from lbctl.cli.serve_told import Told
     from lbctl.endpoints import parse_listen
     from lbctl.kube.events import Events
+    from lbctl.logs import Level, Log, LogFormat
     from lbctl.metrics import Metrics
     from lbctl.serving import Serving
     from lbctl.systemd import Notifier
 
     address = parse_listen(listen)
     pool_file = options.open_pools(pools)
-    log = Log(log_format, Level.of(quiet=where.quiet, verbose=where.verbose))
+    log = Log(LogFormat(log_format.value), Level.of(quiet=where.quiet, verbose=where.verbose))
     cluster = where.cluster("serve", pool_file)
     cluster.tell = log.info
     cluster.kube.list_nodes()  # asked first, so that whoever may not is told at once, and the server's time is known

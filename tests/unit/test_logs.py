@@ -197,3 +197,10 @@ def test_what_libraries_log_comes_out_in_the_same_form() -> None:
     assert desk.lines == [
         'time=2026-03-02T12:00:00.250Z level=warning message="pool is full, 10" logger=urllib3.connectionpool'
     ]
+
+
+def test_the_command_line_knows_every_form() -> None:
+    """serve's flag has values of its own, so that no other command waits for this module."""
+    from lbctl.cli.serve import LogForm
+
+    assert [form.value for form in LogForm] == [form.value for form in LogFormat]
