@@ -63,6 +63,8 @@ class Case:
         if after.untouched(address, name):
             return True
         left = after.released.get(address)
+        if address in self.before.holders:  # let go in this run, after others were decided on
+            return False
         return left is not None and left.since + pool.reuse <= self.before.now and not after.users(address, name)
 
     def had(self) -> list[str]:
