@@ -287,12 +287,15 @@ class _Pauses:
     def __init__(self) -> None:
         self._count = 0
         self._last = 0.0
+        self._freed = False
 
     def after(self, now: float, jitter: float, *, at_once: bool) -> float:
-        """Seconds to wait after one more failure; `at_once`: none after the first."""
+        """Seconds to wait after one more failure; `at_once`: none after the first, nor after one that was not: then the
+        server is there again, and says that a list would help."""
         if now - self._last > HEALTHY:
-            self._count = 0
-        free = at_once and not self._count
+            self._count, self._freed = 0, False
+        free = at_once and not self._freed
+        self._freed = at_once
         pause = 0.0 if free else min(FIRST * 2 ** min(self._count, 16), MOST) * (1 - jitter / 2)
         self._count += 1
         self._last = now + pause

@@ -321,6 +321,20 @@ def test_a_server_that_says_410_to_everything_is_not_asked_hotly() -> None:
     assert machine.data(1, refusal(410)).do == Wait(1 + 1.6)
 
 
+def test_after_an_outage_the_first_410_costs_no_pause() -> None:
+    """However long the pauses have become: whoever says so is there again, and its list is waited for."""
+    machine, now = watching(), 0.0
+    for _ in range(8):
+        do = machine.failed(now, Cause.UNREACHABLE).do
+        assert isinstance(do, Wait)
+        now = do.until
+        machine.tick(now)
+    assert machine.failed(now, Cause.GONE).do == PAGES
+    machine.page(now, body(10))
+    machine.opened(now)
+    assert machine.data(now, refusal(410)).do == Wait(now + MOST)
+
+
 def test_three_watches_that_bring_nothing_mean_a_list() -> None:
     """For what breaks them may be an event that a list would show; a good event between them begins the count anew."""
     machine, now = watching(), 0.0
