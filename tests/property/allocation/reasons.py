@@ -135,7 +135,10 @@ def _at_stake(case: Case) -> set[str]:
 
 
 def _in_use(case: Case) -> bool:
-    uses = [by for a in _at_stake(case) for _, by in case.after.users(a, case.spec.name)]
+    # Before the run or after it: in between a claim may have been written anew by what its holder may share by now.
+    uses = [
+        by for a in _at_stake(case) for look in (case.before, case.after) for _, by in look.users(a, case.spec.name)
+    ]
     return any(not case.spec.share or not by for by in uses)
 
 
