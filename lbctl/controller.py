@@ -252,8 +252,11 @@ class Controller:
             self._put_off(keys, everything=everything, until=self._later_each_time())
             return
         self._resume()
+        before = set(self.world.dirty)
         for block in done.blocks.values():
             self.world.put_claims(block)
+        # Our own claims are no news to whom they were written for: one whose status is not taken would be tried hotly.
+        self.world.dirty = before | (self.world.dirty - {d.service.key for d in planned.decisions})
         for key in keys:
             if key not in self.world.services:
                 self._forget(key)

@@ -257,6 +257,29 @@ def test_a_status_that_is_not_taken_is_said() -> None:
     assert stage.step(1) == {"a": ["192.0.2.0"]}
 
 
+class Refusing(Api):
+    """A cluster in which a policy refuses every status."""
+
+    def request(self, method: str, path: str, **more: Any) -> Answer:
+        """One request."""
+        if method == "PATCH":
+            self.calls.append("PATCH")
+            raise Forbidden("you may not")
+        return super().request(method, path, **more)
+
+
+def test_a_status_that_is_never_taken_is_tried_less_and_less_often() -> None:
+    """The claim that is written for it each time is no news to itself."""
+    api = Refusing([service("a")])
+    stage = Stage(api)
+    tries = []
+    for _ in range(300):
+        api.calls.clear()
+        stage.step(0.1)
+        tries.append(api.calls.count("PATCH"))
+    assert (sum(tries[:100]), sum(tries[100:])) == (7, 2)
+
+
 def test_one_that_does_not_lead_keeps_up_and_writes_nothing() -> None:
     """When it begins to, it plans everything."""
     stage = Stage(Api([service("a")]))
