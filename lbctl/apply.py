@@ -17,7 +17,8 @@ from lbctl.rivals import Origin
 from lbctl.rounds import Cluster, carry_out
 from lbctl.services import Key
 
-LACKS = frozenset({Reason.PoolExhausted, Reason.AddressInUse})  # refusals that end when somebody lets go
+# Refusals that end when somebody lets go, or comes to share what he has.
+LACKS = frozenset({Reason.PoolExhausted, Reason.AddressInUse, Reason.SharingConflict})
 
 
 def _until_settled(

@@ -87,8 +87,9 @@ def _labels(namespaces: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, s
 @dataclass(slots=True)
 class Round:
     """What one round did: Services settled, and those to plan again, not before `pause` seconds have passed; whether it
-    `freed` an address, which may end a refusal; the `blocks` of claims as they are now; the first status that the API
-    server `refused` to take though nothing was wrong with it; how many blocks another run wrote first (`lost`)."""
+    `freed` an address, be it for who shares it, which may end a refusal; the `blocks` of claims as they are now; the
+    first status that the API server `refused` to take though nothing was wrong with it; how many blocks another run
+    wrote first (`lost`)."""
 
     done: dict[Key, Decision] = field(default_factory=dict)
     again: set[Key] = field(default_factory=set)
@@ -133,6 +134,7 @@ class _Carrier:
         self._pause = 0.0
         self._silence = False
         self._any_published = False
+        self._reshared = False  # whether a claim says by now of a holder that it shares by something else
         self._refused: list[ClusterError] = []
 
     def run(self) -> Round:
@@ -144,6 +146,7 @@ class _Carrier:
         if self._plan.tells:
             self._tell_refusals()
         freed = self._drop(ready, after) or any(BlockId.of(c.address) not in lost for c, _ in self._plan.orphans)
+        freed = freed or self._reshared
         self._again |= {d.service.key for d in self._plan.decisions if d.action is Action.WAIT}
         done = {d.service.key: d for d in self._plan.decisions if d.service.key not in self._again}
         return Round(done, self._again, freed, self._pause, self._blocks, next(iter(self._refused), None), len(lost))
@@ -175,7 +178,9 @@ class _Carrier:
             return Claim(address, (holder,), pool, self._now, by)
         parks = still_parked(snapshot, before, service.key)
         mine = before.holder(service.key)
-        if mine and mine.uid == service.uid:  # written anew: since when, and what a newer lbctl put there
+        if mine and mine.uid == service.uid:
+            self._reshared = self._reshared or mine.share != share
+            # Written anew: since when, and what a newer lbctl put there, stays.
             return replace(before.joined(replace(holder, extra=mine.extra)), pool=pool, by=by, parks=parks)
         if before.holders and any(h.key != service.key for h in before.holders):  # who shares it with others
             return replace(before.joined(holder), by=by, parks=parks)

@@ -164,6 +164,18 @@ def test_who_has_an_address_does_not_leave_it_for_another_while_the_one_reserved
     assert api.shown() == {"web": ["2001:db8::1", "192.0.2.1"], "other": ["192.0.2.0"]}
 
 
+def test_who_comes_to_share_an_address_and_who_joins_it_are_served_by_one_run() -> None:
+    """The claim says only once it is written anew by what its holder shares: then the other is looked at again."""
+    key: dict[str, Any] = {"annotations": {"lbctl/share": "k"}}
+    holder, joins = service("holder", "192.0.2.1"), service("joins")
+    api = Api([holder, joins], blocks(held("192.0.2.1", holder)))
+    for port, item in enumerate((holder, joins), 80):
+        item["metadata"].update(key)
+        item["spec"]["ports"] = [{"port": port}]
+    assign(api.cluster(), pools(pool("192.0.2.1")), sleep=lambda _: None)
+    assert api.shown() == {"holder": ["192.0.2.1"], "joins": ["192.0.2.1"]}
+
+
 def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
     """Though another has its address: the ask is a person's word, too."""
     web, two = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31"))
