@@ -9,7 +9,7 @@ from collections.abc import Callable
 from lbctl.addresses import Address
 from lbctl.adoption import plan_adopt, plan_repair
 from lbctl.claims import Claim, Holder
-from lbctl.decisions import Decision, Plan, Snapshot, Wish
+from lbctl.decisions import Action, Decision, Plan, Snapshot, Wish
 from lbctl.planner import plan, plan_release
 from lbctl.pools import PoolFile
 from lbctl.reasons import Reason
@@ -44,7 +44,7 @@ def _until_settled(
             results.pop(key, None)  # because it is gone, it waits for nothing
         again = set(done.again)
         if done.freed:  # a refusal may rest on what this run has just let go, and nobody else would look again
-            again |= {key for key, decision in results.items() if decision.reason in LACKS}
+            again |= {key for key, decision in results.items() if decision.reason in LACKS or _makes_do(decision)}
         if not again or waited >= wait:
             return results
         selected = frozenset(again)
@@ -52,6 +52,12 @@ def _until_settled(
         step = min(max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000)), wait - waited)
         sleep(step)
         waited, pause = waited + step, min(pause * 2, 1.0)
+
+
+def _makes_do(decision: Decision) -> bool:
+    """Whether the Service has less than it would like (PreferDualStack): the other address is added once it is free."""
+    given = decision.action in (Action.KEEP, Action.ASSIGN)
+    return given and len(decision.addresses) < len(decision.service.ask.families)
 
 
 def assign(

@@ -176,6 +176,14 @@ def test_who_comes_to_share_an_address_and_who_joins_it_are_served_by_one_run() 
     assert api.shown() == {"holder": ["192.0.2.1"], "joins": ["192.0.2.1"]}
 
 
+def test_who_makes_do_with_one_family_is_looked_at_again_when_a_run_lets_go_of_an_address() -> None:
+    """PreferDualStack: the second is added as soon as it is free."""
+    web, gone = service("web", families=("IPv6", "IPv4"), policy="PreferDualStack"), service("gone")
+    api = Api([web], blocks(held("192.0.2.1", gone)))
+    assign(api.cluster(), pools(pool("192.0.2.1", "2001:db8::1", reuse=0)), sleep=lambda _: None)
+    assert api.shown() == {"web": ["2001:db8::1", "192.0.2.1"]}
+
+
 def test_a_service_that_asks_for_something_else_is_no_longer_parked() -> None:
     """Though another has its address: the ask is a person's word, too."""
     web, two = service("web", "192.0.2.0"), pools(pool("192.0.2.0/31"))
