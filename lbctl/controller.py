@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from lbctl.addresses import Family
 from lbctl.adoption import plan_repair
 from lbctl.decisions import Action, Decision, Plan
-from lbctl.errors import ClusterError
+from lbctl.errors import LbctlError
 from lbctl.kube.errors import NotFound
 from lbctl.planner import YOUNG, plan
 from lbctl.reasons import Reason
@@ -53,7 +53,7 @@ class Watchers:
     def settled(self, seconds: float, done: Round) -> None:
         """A round is over, after so many seconds."""
 
-    def failed(self, away: ClusterError) -> None:
+    def failed(self, away: LbctlError) -> None:
         """The cluster could not be reached."""
 
     def repaired(self, decisions: list[Decision]) -> None:
@@ -221,7 +221,7 @@ class Controller:
         planned = plan_repair(look, self.world.pools)
         try:
             done = do_round(self._cluster, planned)
-        except ClusterError as away:
+        except LbctlError as away:
             self._watchers.failed(away)
             self._trouble = away.message
             self._all_at = self._later_each_time()
@@ -245,7 +245,7 @@ class Controller:
                 return
             restored = {d.service.key for d in planned.decisions if self._restores(d)}
             done = do_round(self._cluster, planned)
-        except ClusterError as away:
+        except LbctlError as away:
             self._watchers.failed(away)
             self._trouble = away.message
             self._held_up |= keys

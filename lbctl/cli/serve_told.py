@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from lbctl.ages import seconds_of
 from lbctl.controller import Controller
 from lbctl.decisions import Action, Decision
-from lbctl.errors import ClusterError
+from lbctl.errors import LbctlError
 from lbctl.kube.events import Events
 from lbctl.kube.watching import Cause
 from lbctl.logs import Log
@@ -69,7 +69,7 @@ class Told(Listeners):
         if done.refused is not None:
             self._log.warning(done.refused.message)
 
-    def failed(self, away: ClusterError) -> None:
+    def failed(self, away: LbctlError) -> None:
         """The cluster could not be reached."""
         self._log.warning(away.message)
 

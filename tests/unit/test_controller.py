@@ -12,7 +12,7 @@ import pytest
 from lbctl.claims import parse_block
 from lbctl.controller import FIGHTS, SLOW, WINDOW, Controller, Later, Pace, Watchers
 from lbctl.decisions import Decision
-from lbctl.kube.errors import Forbidden, Unreachable
+from lbctl.kube.errors import Forbidden, Gone, Invalid, NotFound, Unreachable
 from lbctl.kube.transport import Answer
 from lbctl.pools import PoolFile
 from lbctl.services import Key, parse_service
@@ -255,6 +255,19 @@ def test_a_status_that_is_not_taken_is_said() -> None:
     stage.step()
     assert stage.away == ["you may not"]
     assert stage.step(1) == {"a": ["192.0.2.0"]}
+
+
+@pytest.mark.parametrize(
+    "refusal", [Invalid("too large"), Gone("gone"), NotFound("gone")], ids=lambda refusal: type(refusal).__name__
+)
+def test_no_refusal_of_a_claim_ends_the_loop(refusal: Exception) -> None:
+    """A policy may answer with anything; it is said, and tried again."""
+    stage = Stage(Api([service("a")]))
+    stage.api.faults["POST"] = refusal
+    stage.step()
+    stage.api.faults["POST"] = refusal
+    stage.step(1)
+    assert stage.step(2) == {"a": ["192.0.2.0"]}
 
 
 class Refusing(Api):
