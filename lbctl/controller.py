@@ -32,6 +32,7 @@ from lbctl.world import World
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0  # seconds before a Service is planned again, doubled each time
 SLOW = 300.0  # seconds after which everything is planned, so that nothing is forgotten for ever
 REMEMBERED = 64  # attempts of our own whose claims need not be waited for; a claim is young for 5 s only
+PROBE = 1.0  # seconds: while the cluster is away, what comes is a reason to try again this often
 MANY = 16  # more holders who seem gone than this are looked for by one list
 FIGHTS, WINDOW = 3, 600.0  # a status is put back so often within so many seconds; then somebody else must be stopped
 
@@ -119,7 +120,7 @@ class Controller:
         self._tries: dict[Key, int] = {}
         self._failures = 0
         self._trouble = ""
-        self._retry_at = 0.0
+        self._retry_at = self._tried_at = 0.0
         self._held_up: set[Key] = set()  # by a cluster that is away
         self._attempts: deque[str] = deque(maxlen=REMEMBERED)
         self._restored: dict[Key, deque[float]] = {}
@@ -211,7 +212,10 @@ class Controller:
         self.world.dirty = set()
         if everything:
             self._all_at = now + SLOW
-        if keys or everything:
+        if self._failures and now < (soon := min(self._retry_at, self._tried_at + PROBE)):
+            self._held_up |= keys
+            self._put_off(keys, everything=everything, until=soon)
+        elif keys or everything:
             self._round(frozenset(keys), everything=everything)
 
     def _repaired(self) -> bool:
@@ -387,7 +391,7 @@ class Controller:
     def _later_each_time(self) -> float:
         """The cluster is away: when to try again, which is later each time. What comes meanwhile is tried too, for it
         shows that somebody is there; but that it fails as well says nothing new."""
-        now = self._pace.clock()
+        now = self._tried_at = self._pace.clock()
         if now >= self._retry_at:
             self._failures += 1
             self._retry_at = now + self._pause(self._failures)
@@ -398,7 +402,7 @@ class Controller:
         self._trouble = ""
         if not self._failures:
             return
-        self._failures, self._retry_at = 0, 0.0
+        self._failures, self._retry_at, self._tried_at = 0, 0.0, 0.0
         now = self._pace.clock()
         for key in self._held_up:
             self._later.at(now, key)
