@@ -59,12 +59,12 @@ class Case:
         """Whether nothing kept the address from it, from before the run to after it."""
         if not pool.offers(address) or address in dict(self.pools.reserved):
             return False
+        if address in self.before.holders:  # let go in this run, after others were decided on
+            return False
         name, after = self.spec.name, self.after
         if after.untouched(address, name):
             return True
         left = after.released.get(address)
-        if address in self.before.holders:  # let go in this run, after others were decided on
-            return False
         return left is not None and left.since + pool.reuse <= self.before.now and not after.users(address, name)
 
     def had(self) -> list[str]:
