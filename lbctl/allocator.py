@@ -10,7 +10,7 @@ server's clock.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -318,18 +318,19 @@ class Index:
         return rested[-1] if rested else None
 
     def _first_untouched(self, pool: Pool, family: Family, start: int) -> int | None:
-        """The first address that bears no trace and may be given to anybody: gap by gap, for a pool may hold a million
-        that do."""
+        """The first address that bears no trace and may be given to anybody."""
         occupied = self._occupied_in(family)
         for low, high in pool.usable.ranges(family):
             number = max(low, start)
             at = bisect_left(occupied, number)
             while number <= high:
                 if at < len(occupied) and occupied[at] == number:
-                    at += 1
+                    end = _run_end(occupied, at)
+                    number, at = number + end - at, end
                 elif self._may_be_given(pool, from_int(family, number)):
                     return number
-                number += 1
+                else:
+                    number += 1
         return None
 
     def _may_be_given(self, pool: Pool, address: Address) -> bool:
@@ -392,6 +393,12 @@ class Index:
             if block.family is family
             and any(low < block.first + BLOCK_SIZE and high >= block.first for low, high in ranges)
         ]
+
+
+def _run_end(occupied: list[int], at: int) -> int:
+    """Where the run of neighbours that begins `at` ends. The numbers are sorted and each is there once, so that a
+    number stands as many places on as it is greater just as long as the run goes on: the end is found by halves."""
+    return bisect_right(range(len(occupied)), occupied[at] - at, lo=at, key=lambda n: occupied[n] - n)
 
 
 def _shares(service: Service) -> tuple[Sharing, ...]:

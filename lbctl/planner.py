@@ -89,12 +89,17 @@ def _turn(service: Service, pools: PoolFile) -> int:
 
 def _other_files(snapshot: Snapshot, digest: str) -> tuple[str, ...]:
     """Who has written claims with another pool file than that of this digest within the last hour."""
+    strange: dict[str, bool] = {}  # by who wrote; they are few, whereas claims may be a million
     found = set()
-    for claim in snapshot.claims:
-        when = max((h.at for h in claim.holders), default=claim.released or 0)
-        _, _, file = claim.by.rpartition(" ")
-        if digest and DIGEST.fullmatch(file) and file != digest and snapshot.now - when < HOUR:
-            found.add(claim.by)
+    for block in snapshot.blocks.values():
+        for claim in block.claims.values():
+            if claim.by not in strange:
+                file = claim.by.rpartition(" ")[2]
+                strange[claim.by] = bool(digest) and file != digest and DIGEST.fullmatch(file) is not None
+            if strange[claim.by]:
+                when = max((h.at for h in claim.holders), default=claim.released or 0)
+                if snapshot.now - when < HOUR:
+                    found.add(claim.by)
     return tuple(sorted(found))
 
 

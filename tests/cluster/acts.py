@@ -74,11 +74,18 @@ def holders(bed: Hand, address: str) -> list[str]:
     return [holder["svc"] for holder in bed.claims()[address].get("holders", ())]
 
 
-def condition(item: Object) -> Object:
-    """The Service's condition of lbctl's, without its time."""
+def conditions(item: Object) -> list[Object]:
+    """The Service's conditions of lbctl's, without type and time: at most one, unless lbctl is wrong."""
     found = [dict(c) for c in item["status"].get("conditions", ()) if c["type"] == CONDITION]
+    for one in found:
+        del one["lastTransitionTime"], one["type"]
+    return found
+
+
+def condition(item: Object) -> Object:
+    """The one that it has."""
+    found = conditions(item)
     assert len(found) == 1, item["status"]
-    del found[0]["lastTransitionTime"], found[0]["type"]
     return found[0]
 
 

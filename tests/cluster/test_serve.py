@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.acts import condition, create, delete, edit, get, pool_file, shown
+from tests.cluster.acts import conditions, create, delete, edit, get, pool_file, shown
 from tests.testbed.driver import Bed, Hand, until
 from tests.testbed.serving import SOON, Served, settled
 from tests.testbed.witness import watched
@@ -124,7 +124,8 @@ def test_sighup_reads_the_pool_file_again(bed: Hand, tmp_path: Path) -> None:
     pools = pool_file(tmp_path, POOLS)
     with Served(bed, pools, ALONE) as serve:
         create(bed, "web", {"lbctl/addresses": "192.0.3.1"})
-        until(lambda: condition(get(bed, "web"))["reason"] == "AddressOutsidePools", "a refusal", seconds=SOON)
+        refused = "AddressOutsidePools"
+        until(lambda: [c["reason"] for c in conditions(get(bed, "web"))] == [refused], refused, seconds=SOON)
         path = tmp_path / "pools.yaml"
         was = path.stat()
         with path.open("r+") as file:

@@ -185,6 +185,10 @@ class Watch:
         self._answer.close()
         self._connection.close()
 
+    def __len__(self) -> int:
+        """How many events have come."""
+        return len(self._lines)
+
     def until(self, resource_version: str) -> list[Object]:
         """Stop once an event of this resourceVersion or a later one has come; all events up to there, parsed."""
         deadline = time.monotonic() + 60
