@@ -125,6 +125,9 @@ _RULES: tuple[tuple[str, Callable[[Pool], str]], ...] = (
     ("reuseAfter", lambda p: duration_text(p.reuse_after)),
     ("keepFor", lambda p: duration_text(p.keep_for)),
     ("disabled", lambda p: _flag(p.disabled)),
+    ("interfaces", lambda p: ", ".join(sorted(p.interfaces)) or "all"),
+    ("nodeSelector", lambda p: "none" if p.node_selector is None else str(p.node_selector) or "all"),
+    ("onConflict", lambda p: p.on_conflict),
 )
 
 

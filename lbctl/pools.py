@@ -49,7 +49,8 @@ class Pool:
     """A named set of addresses and the rules for handing them out; `usable` is its addresses but the excluded ones.
 
     `namespaces` and `namespace_selector` are alternatives, and `service_selector` holds beside them; None and an empty
-    tuple ask for nothing, an empty selector for nothing either.
+    tuple ask for nothing, an empty selector for nothing either. `interfaces` and `node_selector` say where an address is
+    announced, `on_conflict` (defend or yield) what becomes of that when another machine claims it.
     """
 
     name: str
@@ -65,6 +66,9 @@ class Pool:
     service_selector: Selector | None = None
     share_across_namespaces: bool = False
     disabled: bool = False
+    interfaces: tuple[str, ...] = ()
+    node_selector: Selector | None = None
+    on_conflict: str = "defend"
     usable: AddressSet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -251,6 +255,9 @@ def _pool(model: PoolModel, sets: PoolSets) -> Pool:
         service_selector=_selector(model.service_selector),
         share_across_namespaces=model.share_across_namespaces,
         disabled=model.disabled,
+        interfaces=tuple(model.interfaces or ()),
+        node_selector=_selector(model.node_selector),
+        on_conflict=model.on_conflict,
     )
 
 

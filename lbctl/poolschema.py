@@ -28,6 +28,7 @@ _WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _PART = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_VALUE = f"^({_WORD})?$"
 _LABEL_KEY = rf"^({_PART}(\.{_PART})*/)?{_WORD}$"
+_INTERFACE = r"^[^\s/:]{1,15}$"  # what Linux takes (dev_valid_name)
 _PREFIX_LENGTH = 253  # of a whole DNS name, which a label's key may have before its slash
 
 
@@ -70,6 +71,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"typ
 LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "pattern": _LABEL_KEY})]
 LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type": "string", "pattern": _LABEL_VALUE})]
 Namespace = Annotated[str, Field(pattern=_NAME)]
+InterfaceName = Annotated[str, Field(pattern=_INTERFACE)]
 
 _DURATIONS: dict[str, LiteralString] = {"form": "duration", "negative": "negative_duration", "long": "long_duration"}
 _POOL = {"name": "lan", "addresses": ["192.0.2.200-192.0.2.220"]}
@@ -182,6 +184,25 @@ class PoolModel(BaseModel):
         False,
         examples=[True],
         description="true: Services keep what they have of the pool, and no more of it is given out",
+    )
+    interfaces: list[InterfaceName] | None = Field(
+        None,
+        min_length=1,
+        examples=[["eth0"]],
+        description="announced on these interfaces of a node; unset: on each whose subnet holds the address",
+    )
+    node_selector: SelectorModel | None = Field(
+        None,
+        alias="nodeSelector",
+        examples=[{"matchLabels": {"zone": "a"}}],
+        description="announced only by nodes with these labels; {} matches every node",
+    )
+    on_conflict: Literal["defend", "yield"] = Field(
+        "defend",
+        alias="onConflict",
+        examples=["yield"],
+        description="when a machine that is no announcer claims an address that is announced: go on and say so on the "
+        "LAN, or stop until it is silent",
     )
 
 

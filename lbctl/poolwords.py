@@ -24,13 +24,14 @@ _MODELS: dict[str, type[BaseModel]] = {
     "pools": PoolModel,
     "namespaceSelector": SelectorModel,
     "serviceSelector": SelectorModel,
+    "nodeSelector": SelectorModel,
     "matchExpressions": ExpressionModel,
     "reservations": ReservationModel,
 }
 _BELONGS: dict[type[BaseModel], str] = {
     PoolFileModel: "at the top of the file",
     PoolModel: "into an item of pools",
-    SelectorModel: "into namespaceSelector or serviceSelector",
+    SelectorModel: "into namespaceSelector, serviceSelector or nodeSelector",
     ExpressionModel: "into an item of matchExpressions",
     ReservationModel: "into an item of reservations",
 }
@@ -64,6 +65,8 @@ _WORDS = {
     "model_type": ("{key} is a mapping, and this is {found}", "write {key}: {example}"),
     "too_short": ("{key} is an empty list", "write {key}: {example}"),
     "namespaces:too_short": ("{key} is an empty list", "write {key}: {example}, or remove {key}"),
+    "interfaces:too_short": ("{key} is an empty list", "write {key}: {example}, or remove {key}"),
+    "onConflict:literal_error": ("{key} is defend or yield, and this is {found}", "write {key}: defend or {key}: yield"),
     "literal_error": ("{key} is {found}, which this lbctl does not read", "write {key}: {example}, or update lbctl"),
     "operator:literal_error": (
         "there is no operator {found}",
@@ -93,7 +96,14 @@ _ITEMS = {
     "addresses": "write one address, range or CIDR in each item",
     "exclude": "write one address, range or CIDR in each item",
     "namespaces": "write one namespace in each item",
+    "interfaces": "write one interface in each item",
     "values": "write one value in each item",
+}
+# Words for an item that is text, and not such as the key takes.
+_ITEM_WORDS = {
+    "namespaces": ("no namespace is named {found}", _DNS_LABEL),
+    "values": _WORDS["label_value"],
+    "interfaces": ("no interface is named {found}", "write it as `ip link` shows it, such as eth0: up to 15 characters"),
 }
 
 
@@ -206,7 +216,7 @@ def _wrong_item(node: Node, path: Path) -> Problem:
         example = _written((_field(path[:-1]).examples or [[""]])[0][0])
         return Problem(node.place, f"an item of {key} is a mapping, and this is {_found(node)}", f"write {example}")
     if isinstance(node.value, str):
-        sentence, hint = _WORDS["label_value"] if key == "values" else ("no namespace is named {found}", _DNS_LABEL)
+        sentence, hint = _ITEM_WORDS[key]
         return Problem(node.place, sentence.format(found=_found(node)), hint)
     if isinstance(node.value, dict) and _IPV6_HEAD.fullmatch(first := next(iter(node.value), "")):
         sentence = f"YAML reads {first}: as the key of a mapping, for it ends in a colon"

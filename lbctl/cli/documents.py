@@ -89,6 +89,9 @@ def pool_item(pool: Pool, pools: PoolFile) -> Item:
         "reuseAfter": duration_text(pool.reuse_after),
         "keepFor": duration_text(pool.keep_for),
         "disabled": pool.disabled,
+        "interfaces": list(pool.interfaces),
+        "nodeSelector": None if pool.node_selector is None else str(pool.node_selector),
+        "onConflict": pool.on_conflict,
         "reservations": [
             {"service": str(key), "addresses": list(map(str, addresses))} for key, addresses in pools.reserved_in(pool)
         ],

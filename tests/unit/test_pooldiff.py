@@ -275,6 +275,9 @@ RULES: dict[str, tuple[Any, str]] = {
     "service_selector": (Selector((("app", "web"),)), "serviceSelector: none -> app=web"),
     "share_across_namespaces": (True, "shareAcrossNamespaces: false -> true"),
     "disabled": (True, "disabled: false -> true"),
+    "interfaces": (("eth1", "eth0"), "interfaces: all -> eth0, eth1"),
+    "node_selector": (Selector((("lan", "yes"),)), "nodeSelector: none -> lan=yes"),
+    "on_conflict": ("yield", "onConflict: defend -> yield"),
 }
 
 

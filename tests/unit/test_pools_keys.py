@@ -27,7 +27,8 @@ CASES: dict[str, tuple[str, str]] = {
         "- {name: lan, addresses: [192.0.2.1], colour: red}\n"
         "                                      ^\n"
         "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, namespaces, "
-        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled",
+        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled, "
+        "interfaces, nodeSelector, onConflict",
     ),
     "unknown key at the top": (
         "colour: red\npools:\n- {name: lan, addresses: [192.0.2.1]}\n",
@@ -350,16 +351,3 @@ CASES: dict[str, tuple[str, str]] = {
 def test_a_wrong_key_or_value_is_named_at_its_place(text: str, said: str) -> None:
     """Each wrong key, type or value has its place, its sentence and what to write."""
     assert refusal(text) == said
-
-
-@pytest.mark.parametrize("key", ["interfaces", "nodeSelector"])
-def test_a_key_without_its_rule_is_unknown(key: str) -> None:
-    """A key that would restrict a pool is never accepted in silence before it restricts anything."""
-    line = f"- {{name: lan, addresses: [192.0.2.1], {key}: x}}"
-    assert refusal(f"pools:\n{line}\n") == (
-        f"pools.yaml:2:39: unknown key '{key}' in a pool\n"
-        f"{line}\n"
-        "                                      ^\n"
-        "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, namespaces, "
-        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled"
-    )

@@ -129,7 +129,7 @@ CASES: dict[str, tuple[str, str]] = {
         "pools.yaml:4:3: unknown key 'matchLabels' in a pool\n"
         "  matchLabels: {app: web}\n"
         "  ^\n"
-        "hint: matchLabels belongs into namespaceSelector or serviceSelector",
+        "hint: matchLabels belongs into namespaceSelector, serviceSelector or nodeSelector",
     ),
     "matchLabels is a list": (
         POOL + "  serviceSelector: {matchLabels: [app]}\n",
@@ -348,6 +348,48 @@ CASES: dict[str, tuple[str, str]] = {
         "  serviceSelector: {matchExpressions: [{key: app, operator: In, values: [[web]]}]}\n"
         "                                                                         ^\n"
         "hint: write one value in each item",
+    ),
+    "interfaces is text": (
+        POOL + "  interfaces: eth0\n",
+        "pools.yaml:4:15: interfaces is a list, and this is 'eth0'\n"
+        "  interfaces: eth0\n"
+        "              ^\n"
+        "hint: write interfaces: [eth0]",
+    ),
+    "interfaces is empty": (
+        POOL + "  interfaces: []\n",
+        "pools.yaml:4:15: interfaces is an empty list\n"
+        "  interfaces: []\n"
+        "              ^\n"
+        "hint: write interfaces: [eth0], or remove interfaces",
+    ),
+    "an interface that is none": (
+        POOL + "  interfaces: [eth0, the second one]\n",
+        "pools.yaml:4:22: no interface is named 'the second one'\n"
+        "  interfaces: [eth0, the second one]\n"
+        "                     ^\n"
+        "hint: write it as `ip link` shows it, such as eth0: up to 15 characters",
+    ),
+    "an interface that is a list": (
+        POOL + "  interfaces: [[eth0]]\n",
+        "pools.yaml:4:16: an item of interfaces is text, and this is a list\n"
+        "  interfaces: [[eth0]]\n"
+        "               ^\n"
+        "hint: write one interface in each item",
+    ),
+    "a nodeSelector that is a label": (
+        POOL + "  nodeSelector: lan=yes\n",
+        "pools.yaml:4:17: nodeSelector is a mapping, and this is 'lan=yes'\n"
+        "  nodeSelector: lan=yes\n"
+        "                ^\n"
+        "hint: write nodeSelector: {matchLabels: {lan: yes}}",
+    ),
+    "onConflict is another word": (
+        POOL + "  onConflict: fight\n",
+        "pools.yaml:4:15: onConflict is defend or yield, and this is 'fight'\n"
+        "  onConflict: fight\n"
+        "              ^\n"
+        "hint: write onConflict: defend or onConflict: yield",
     ),
     "disabled yes": (
         POOL + "  disabled: yes\n",

@@ -247,7 +247,8 @@ CASES: dict[str, tuple[bytes | str, str]] = {
         "- {name: lan, addresses: [192.0.2.1], 名前: 漢字}\n"
         "                                      ^\n"
         "hint: the keys of a pool are name, addresses, exclude, avoidBuggyIPs, autoAssign, priority, namespaces, "
-        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled",
+        "namespaceSelector, serviceSelector, shareAcrossNamespaces, reuseAfter, keepFor, disabled, "
+        "interfaces, nodeSelector, onConflict",
     ),
 }
 
