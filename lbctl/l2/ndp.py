@@ -112,7 +112,7 @@ def probe(mac: Mac, target: IPv6Address) -> Solicitation:
 
 
 def answer(asked: Solicitation, mac: Mac) -> Advertisement:
-    """The answer that `mac` has what was asked for (RFC 4861 7.2.4): to the one who asked, or to all nodes when that was
+    """The answer that `mac` has what was asked for (RFC 4861 7.2.4): to the one who asked, or to all nodes when it was
     a probe from ::. Without a link-layer option in the question it goes to the MAC that the question came from."""
     to, at, solicited = asked.sender_ip, asked.sender_mac or asked.source, True
     if asked.is_probe:
