@@ -1,4 +1,7 @@
-"""python -m tests.testbed -- CMD…: run a command beside a real control plane; only CMD writes to stdout.
+"""python -m tests.testbed [--lab] -- CMD…: run a command beside a real control plane; only CMD writes to stdout.
+
+With --lab the control plane has a LAN (lab.py): three nodes, a client and more in network namespaces, and on PATH a
+command for each of them: `client curl 192.0.2.200`, `n1 ip address`. Who is not root gets it in a user namespace.
 
 SIGTERM ends CMD and then the control plane. Ctrl-C is CMD's own business, as under a shell: a terminal sends it to
 everybody in the foreground, and the control plane stays for whoever survives it.
@@ -18,9 +21,10 @@ from typing import Protocol
 
 from tests.testbed.build import binary
 from tests.testbed.driver import Bed
+from tests.testbed.lab import Lab, missing_packages
 from tests.testbed.servers import dies_with_us
 
-USAGE = "usage: python -m tests.testbed --build | -- CMD..."
+USAGE = "usage: python -m tests.testbed --build | --packages | [--lab] -- CMD..."
 PATIENCE = 5.0  # seconds that CMD has to end after SIGTERM
 
 
@@ -41,6 +45,13 @@ def main(words: Sequence[str], bed: Callable[[], AbstractContextManager[Running]
     if list(words) == ["--build"]:
         binary()
         return 0
+    if list(words) == ["--packages"]:
+        print(*missing_packages())
+        return 0
+    if list(words[:1]) == ["--lab"]:
+        if os.geteuid() != 0:
+            return _as_root(words)
+        words, bed = words[1:], Lab
     if list(words[:1]) != ["--"] or len(words) < 2:
         print(USAGE, file=sys.stderr)
         return 2
@@ -53,6 +64,21 @@ def main(words: Sequence[str], bed: Callable[[], AbstractContextManager[Running]
     except KeyboardInterrupt:
         return 130
     return code if code >= 0 else 128 - code
+
+
+def _as_root(words: Sequence[str]) -> int:
+    """Run ourselves again as root of a user namespace of our own, with what root may write; comes back when it can't.
+
+    kube-proxy locks a file in /run, and /sys must be that of the namespace. Ordinary users have no sbin on PATH.
+    """
+    inside = 'mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up && exec "$@"'
+    again = ["sh", "-c", inside, "sh", sys.executable, "-m", "tests.testbed", *words]
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    try:
+        os.execvpe("unshare", ["unshare", "-Urnm", *again], {**os.environ, "PATH": path})
+    except OSError as missing:
+        print(f"unshare: {missing.strerror}", file=sys.stderr)
+        return 127
 
 
 def environment(running: Running, outer: Mapping[str, str]) -> dict[str, str]:

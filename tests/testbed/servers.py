@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,10 +39,13 @@ class Server:
     Start it from a thread that lives as long as the server should: the kernel counts that thread as the parent.
     """
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, *, sockets: Sequence[socket.socket] = ()
+    ) -> None:
         self.name = name
         self._command = command
         self._folder = folder
+        self._sockets = sockets  # which it inherits under the numbers they have here
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,6 +63,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
+                pass_fds=[s.fileno() for s in self._sockets],
                 preexec_fn=dies_with_us(),
                 process_group=0,  # because Ctrl-C in a terminal is meant for the command, not for its control plane
             )
