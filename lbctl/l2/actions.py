@@ -1,6 +1,6 @@
 """What goes into an announcer's machine, and what comes out of it: values only.
 
-In: what the API says of an address (Duty) and of a node (Peer). Out: actions, which the edge carries out in their order.
+In: what the API says of an address (Duty) and of a node (Peer). Out: actions; the edge carries them out in their order.
 """
 
 from __future__ import annotations
