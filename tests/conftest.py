@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -42,3 +43,8 @@ def bed(_bed: Hand) -> Hand:
     """The control plane, swept; or the cluster that LBCTL_TEST_KUBECONFIG names."""
     _bed.wipe()
     return _bed
+
+
+def out_of_reach(*paths: Path) -> Path | None:
+    """The first folder above these that only its owner may enter."""
+    return next((p for path in paths for p in path.parents if not p.stat().st_mode & 0o001), None)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import started
+from tests.conftest import out_of_reach, started
 from tests.testbed.build import binary
 from tests.testbed.driver import ROOT, Bed, service, until
 from tests.testbed.servers import Server, lives
@@ -167,15 +167,10 @@ def test_the_api_server_stops_before_etcd_and_nobody_has_to_be_killed(monkeypatc
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="NOT RUN: it needs root and setpriv")
 def test_an_ordinary_user_can_run_it() -> None:
     """Without rights, a home or a name, and with a cache that is only to be read."""
-    if problem := _out_of_reach(binary(), Path(sys.executable).resolve(), ROOT):
+    if problem := out_of_reach(binary(), Path(sys.executable).resolve(), ROOT):
         pytest.skip(f"NOT RUN: others than root may not look into {problem}")
     nobody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
     home = {"HOME": "/nonexistent", "XDG_CACHE_HOME": str(binary().parents[2])}
     command = [*nobody, *FRONT, "bash", "-c", "id -u; kubectl auth whoami -o name"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **home}, check=False)
     assert (done.stdout.splitlines()[0], done.returncode) == ("54321", 0), done.stderr
-
-
-def _out_of_reach(*paths: Path) -> Path | None:
-    """The first folder above these that only its owner may enter."""
-    return next((p for path in paths for p in path.parents if not p.stat().st_mode & 0o001), None)

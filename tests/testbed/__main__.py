@@ -21,7 +21,7 @@ from typing import Protocol
 
 from tests.testbed.build import binary
 from tests.testbed.driver import Bed
-from tests.testbed.lab import Lab, missing_packages
+from tests.testbed.lab import Lab, missing_packages, with_sbin
 from tests.testbed.servers import dies_with_us
 
 USAGE = "usage: python -m tests.testbed --build | --packages | [--lab] -- CMD..."
@@ -69,13 +69,12 @@ def main(words: Sequence[str], bed: Callable[[], AbstractContextManager[Running]
 def _as_root(words: Sequence[str]) -> int:
     """Run ourselves again as root of a user namespace of our own, with what root may write; comes back when it can't.
 
-    kube-proxy locks a file in /run, and /sys must be that of the namespace. Ordinary users have no sbin on PATH.
+    kube-proxy locks a file in /run, and /sys must be that of the namespace.
     """
     inside = 'mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up && exec "$@"'
     again = ["sh", "-c", inside, "sh", sys.executable, "-m", "tests.testbed", *words]
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     try:
-        os.execvpe("unshare", ["unshare", "-Urnm", *again], {**os.environ, "PATH": path})
+        os.execvpe("unshare", ["unshare", "-Urnm", *again], {**os.environ, "PATH": with_sbin()})
     except OSError as missing:
         print(f"unshare: {missing.strerror}", file=sys.stderr)
         return 127

@@ -38,18 +38,17 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tests.testbed import lab_objects as objects
 from tests.testbed.asking import Asking
 from tests.testbed.capture import Capture
 from tests.testbed.driver import SERVICES, Bed, service, until
-from tests.testbed.lan import HOSTS, NODES, PODS, PORT, Lan, pod_addresses
+from tests.testbed.lab_objects import APP, NODE_API, POD_API
+from tests.testbed.lan import HOSTS, NODES, PODS, PORT, Lan
 from tests.testbed.netns import Namespace
 from tests.testbed.servers import Server, dies_with_us
 
 HERE = Path(__file__).parent
-APP = "web"  # the pods' label app, and so what a Service must select
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "iptables": "iptables", "nsenter": "util-linux"}
-NODE_API = "/api/v1/nodes"
-POD_API = "/api/v1/namespaces/default/pods"
 
 # Before everything else, so that kube-proxy's own tables have no say.
 CUT_API = """
@@ -154,8 +153,8 @@ class Lab:
 
     def _make_objects(self) -> None:
         for node in NODES:
-            self._post(NODE_API, _node(node))  # with its status, which only a Node may be made with
-            self._post(POD_API, _pod(node))
+            self._post(NODE_API, objects.node(node))
+            self._post(POD_API, objects.pod(node))
             self.ready(node)
 
     def _post(self, path: str, item: Mapping[str, Any]) -> None:
@@ -222,7 +221,8 @@ class Lab:
         return Asking(self.space(host), *addresses, period=period)
 
     def expose(self, name: str, *addresses: str, **spec: Any) -> None:
-        """Make a LoadBalancer Service on the pods and give it these addresses as its status."""
+        """Make a LoadBalancer Service on the pods and give it these addresses as its status; returns when every
+        kube-proxy knows."""
         families = tuple("IPv6" if ":" in address else "IPv4" for address in addresses)
         item = service(name, families=families if len(families) > 1 else ())
         item["spec"] |= {"selector": {"app": APP}} | spec
@@ -231,13 +231,22 @@ class Lab:
         self._post(SERVICES, item)
         ingress = [{"ip": address} for address in addresses]
         self._patch(f"{SERVICES}/{name}/status", {"status": {"loadBalancer": {"ingress": ingress}}})
+        until(lambda: self.served(*addresses), f"kube-proxies to serve {addresses}", seconds=30)
+
+    def served(self, *addresses: str) -> bool:
+        """Whether every node reaches the pods by these addresses itself, which takes no announcer."""
+        return all(self.reaches(address, host=node, timeout=1.0) for node in NODES for address in addresses)
+
+    def reaches(self, address: str, *, host: str = "client", timeout: float = 1.0) -> bool:
+        """Whether a pod answers a host at http://ADDRESS/."""
+        try:
+            return bool(self.fetch(address, timeout=timeout, host=host))
+        except OSError:
+            return False
 
     def ready(self, node: str, yes: bool = True) -> None:
         """Say whether a node's pod is ready; the controllers bring its EndpointSlices up to date."""
-        v4, v6 = pod_addresses(node)
-        condition = {"type": "Ready", "status": str(yes)}
-        status = {"phase": "Running", "podIP": v4, "podIPs": [{"ip": v4}, {"ip": v6}], "conditions": [condition]}
-        self._patch(f"{POD_API}/{APP}-{node}/status", {"status": status})
+        self._patch(f"{POD_API}/{APP}-{node}/status", {"status": objects.pod_status(node, yes)})
 
     def label(self, node: str, labels: Mapping[str, str | None]) -> None:
         """Set labels of a Node; None takes one away."""
@@ -253,7 +262,7 @@ class Lab:
             self.space(name).run("ip", "-force", "-batch", "-", stdin="\n".join([*flush, "neigh flush all"]) + "\n")
         for node in NODES:
             item = self.hand.admin.get(f"{NODE_API}/{node}")
-            kept = _node(node)["metadata"]["labels"]
+            kept = objects.node(node)["metadata"]["labels"]
             self.label(node, {key: kept.get(key) for key in {*item["metadata"]["labels"], *kept}})
             self.ready(node)
 
@@ -268,28 +277,9 @@ class Lab:
 
 def missing_packages() -> list[str]:
     """The Debian packages that the lab needs and that are not installed."""
-    return sorted({package for tool, package in PACKAGES.items() if shutil.which(tool) is None})
+    return sorted({package for tool, package in PACKAGES.items() if shutil.which(tool, path=with_sbin()) is None})
 
 
-def _node(name: str) -> dict[str, Any]:
-    """A Node that is ready."""
-    host, pod = HOSTS[name], pod_addresses(name)
-    subnets = [f"{pod[0][:-1]}0/24", f"{pod[1][:-1]}/64"]
-    addresses = [{"type": "InternalIP", "address": a} for a in (host.ipv4, host.ipv6)]
-    conditions = [{"type": "Ready", "status": "True"}, {"type": "NetworkUnavailable", "status": "False"}]
-    return {
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": {"podCIDR": subnets[0], "podCIDRs": subnets},
-        "status": {
-            "addresses": [*addresses, {"type": "Hostname", "address": name}],
-            "conditions": conditions,
-        },
-    }
-
-
-def _pod(node: str) -> dict[str, Any]:
-    """The Pod of a node."""
-    return {
-        "metadata": {"name": f"{APP}-{node}", "labels": {"app": APP}},
-        "spec": {"nodeName": node, "containers": [{"name": "web", "image": "web"}]},
-    }
+def with_sbin() -> str:
+    """PATH with the folders of such tools, which ordinary users lack."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"

@@ -55,5 +55,6 @@ class Namespace:
 
 def _unshare() -> int:
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), f"a network namespace: {os.strerror(ctypes.get_errno())}")
+        number = ctypes.get_errno()
+        raise OSError(number, f"only root, or `unshare -Urnm`, may make network namespaces: {os.strerror(number)}")
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
