@@ -43,6 +43,12 @@ class Reason(Enum):
         "ask for another address, or change reservations in the pool file",
     )
     AddressInUse = ("the address is in use", "ask for another address, or release the one who holds it")
+    AddressInUseOnLan = (
+        "another machine on the LAN has the address",
+        "find the machine by its MAC and give it another address, or exclude the address from its pool",
+    )
+    Announced = ("a node answers for its address on the LAN", "")
+    NotAnnounced = ("no node may announce its address", "lbctl explain NAMESPACE/NAME says why each may not")
     SharingConflict = (
         "it cannot share the address with the Services on it",
         "ask for another address, or give them equal keys, other ports and one externalTrafficPolicy",

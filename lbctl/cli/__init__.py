@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import typer
 from typer._click.exceptions import ClickException
 
-from lbctl.cli import adopt, assign, claims, demo, explain, list_, pools, release, sandbox, serve, shells
+from lbctl.cli import adopt, arp_announce, assign, claims, demo, explain, list_, pools, release, sandbox, serve, shells
 from lbctl.cli.output import Talk
 from lbctl.errors import LbctlError
 
@@ -38,6 +38,7 @@ app.command("explain")(explain.explain)
 app.add_typer(pools.app, name="pools")
 app.add_typer(claims.app, name="claims")
 app.command("serve")(serve.serve)
+app.command("arp-announce")(arp_announce.arp_announce)
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("completion")(shells.completion)

@@ -32,6 +32,7 @@ NODES_A_SECOND = 10.0
 LASTS = 4  # periods that a Lease lasts: as a Node's own, 40 s
 RETRY = 2.0  # seconds until a write that failed is tried again
 CHANGED = 5.0  # seconds between two writes of what is announced
+FIRST = 1.0  # seconds after the start until the first, for most of it is there by then
 REQUEST_TIMEOUT = 3.0  # seconds
 
 
@@ -68,7 +69,7 @@ class Keeper:
         self._announces = ""
         self._written: str | None = None
         self._due = 0.0
-        self._next_change = 0.0
+        self._next_change = clock() + FIRST
         self._stopping = False
         self._known: dict[str, Object] = {}  # the thread's alone
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
