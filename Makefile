@@ -94,3 +94,4 @@ bench: $(VENV)/.installed ## figures beside their floors
 	@$(BIN)/python -m tests.bench startup
 	$(BIN)/python -m tests.bench allocator
 	$(BIN)/python -m tests.bench assign
+	$(BIN)/python -m tests.bench serve

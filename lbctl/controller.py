@@ -9,6 +9,7 @@ seems gone is asked for by a quorum GET first (DESIGN 5, rules 1 and 3), and eve
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import secrets
 import threading
@@ -30,7 +31,8 @@ from lbctl.sidebyside import side_by_side
 from lbctl.world import World
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0  # seconds before a Service is planned again, doubled each time
-SLOW = 300.0  # seconds after which everything is planned, so that nothing is forgotten for ever
+SLOW = 300.0  # seconds after which those that were refused are planned again, whatever happened meanwhile
+WHOLE = 3600.0  # seconds after which everything is planned, so that nothing is forgotten for ever: 2 s for 20,000
 REMEMBERED = 64  # attempts of our own whose claims need not be waited for; a claim is young for 5 s only
 PROBE = 1.0  # seconds: while the cluster is away, what comes is a reason to try again this often
 MANY = 16  # more holders who seem gone than this are looked for by one list
@@ -108,6 +110,7 @@ class Controller:
     ) -> None:
         self.world = world
         self.stuck: dict[Key, Reason] = {}
+        self.writing = 0  # statuses of the round under way
         self._cluster = cluster
         self._now = now  # the API server's time in seconds since the epoch
         self._pace = pace or Pace()
@@ -126,6 +129,7 @@ class Controller:
         self._restored: dict[Key, deque[float]] = {}
         self._all_at = 0.0
         self._stuck_at: float | None = None
+        self._slow_at = 0.0
         self.moved_at = self._pace.clock()
 
     # For every thread.
@@ -191,8 +195,13 @@ class Controller:
             return self._all_at
         if not self._leading:
             return self._pace.clock() + 1.0
-        dues = (self._later.next(), self._stuck_at, self._all_at)
-        return min(due for due in dues if due is not None)
+        return min(self._later.next() or math.inf, self._stuck_due(), self._all_at)
+
+    def _stuck_due(self) -> float:
+        """When those that were refused are planned again."""
+        if not self.stuck:
+            return math.inf
+        return self._slow_at if self._stuck_at is None else min(self._stuck_at, self._slow_at)
 
     def step(self) -> None:
         """Take all news, and do a round for whom they concern."""
@@ -205,13 +214,13 @@ class Controller:
             return
         keys = self._later.take(now)
         everything = now >= self._all_at
-        if self.world.helps or (self._stuck_at is not None and now >= self._stuck_at):
+        if self.world.helps or now >= self._stuck_due():
             keys |= self.stuck.keys()
-            self.world.helps, self._stuck_at = False, None
+            self.world.helps, self._stuck_at, self._slow_at = False, None, now + SLOW
         keys |= self.world.dirty
         self.world.dirty = set()
         if everything:
-            self._all_at = now + SLOW
+            self._all_at = now + WHOLE
         if self._failures and now < (soon := min(self._retry_at, self._tried_at + PROBE)):
             self._held_up |= keys
             self._put_off(keys, everything=everything, until=soon)
@@ -248,6 +257,7 @@ class Controller:
                 self._put_off(keys, everything=everything)
                 return
             restored = {d.service.key for d in planned.decisions if self._restores(d)}
+            self.writing = sum(decision.writes for decision in planned.decisions)
             done = do_round(self._cluster, planned)
         except LbctlError as away:
             self._watchers.failed(away)
@@ -255,6 +265,8 @@ class Controller:
             self._held_up |= keys
             self._put_off(keys, everything=everything, until=self._later_each_time())
             return
+        finally:
+            self.writing = 0
         self._resume()
         before = set(self.world.dirty)
         for block in done.blocks.values():

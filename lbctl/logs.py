@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 WINDOW = 60.0  # seconds in which a line that comes again is only counted
 ROOM = 512  # different lines that are remembered at once; the oldest is forgotten first
@@ -55,6 +55,16 @@ class Level(IntEnum):
         return cls.WARNING if quiet else cls.DEBUG if verbose else cls.INFO
 
 
+class Sink(Protocol):
+    """Where lines go: any text stream."""
+
+    def write(self, text: str, /) -> object:
+        """Take a line, with its end."""
+
+    def flush(self) -> object:
+        """Let it be seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """What happened; the fields' values are text or numbers."""
@@ -77,14 +87,14 @@ class Log:
         self,
         form: LogFormat = LogFormat.TEXT,
         level: Level = Level.INFO,
-        stream: TextIO | None = None,
+        stream: Sink | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._render = _RENDER[form]
         self._level = level
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream: Sink = stream if stream is not None else sys.stderr
         self._clock = clock
         self._wall = wall
         self._lock = threading.Lock()

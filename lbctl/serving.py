@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from lbctl.addresses import Address, AddressError
-from lbctl.claims import NAMESPACE, Block, parse_block
 from lbctl.controller import Controller, Watchers
 from lbctl.errors import PoolFileError
+from lbctl.feeds import Feeds
 from lbctl.kube.elector import Elector, new_identity
-from lbctl.kube.reflector import NAMESPACES, NODES, SERVICES, Change, Reflector, Resource, Told, configmaps
 from lbctl.kube.watching import Cause
 from lbctl.pools import PoolFile, load_pools
 from lbctl.rounds import Cluster
-from lbctl.services import parse_service
 from lbctl.sharing import digest
-from lbctl.world import World, node_addresses
+from lbctl.world import World
 
 DRAIN = 5.0  # seconds a round under way gets to end
+MANY = 64  # statuses written in one round; what they bring back is read by the handful, not one by one
+LULL = 0.03  # seconds in which that gathers; the API server keeps a hundred events for a watch that does not read
 STALLED = 60.0  # seconds without progress after which the loop hangs; a status written is progress
-
-Fill = Callable[[World, Change[Any]], None]
 
 
 class Listeners(Watchers):
@@ -55,24 +51,13 @@ class Serving:
         self._say = listeners.happened
         self._pools = pools
         self._seen = _stamp(pools.path)
-        self.reflectors: dict[str, Reflector[Any]] = {
-            "services": self._reflector(SERVICES, parse_service, _service, World.rewind_services),
-            "claims": self._reflector(configmaps(NAMESPACE), _block, _claims, World.rewind_claims),
-            "nodes": self._reflector(NODES, _node, _nodes),
-        }
-        if cluster.with_namespaces:
-            self.reflectors["namespaces"] = self._reflector(NAMESPACES, _labels, _namespaces)
+        self.feeds = Feeds(cluster, self.controller.tell, listeners.troubled, self._rewound, self._patience)
         self.elector = (
             Elector(cluster.kube, lease_name(pools), new_identity(), on_change=self._elected) if elect else None
         )
         self._led = self._stopping = False
         self._failed: BaseException | None = None
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
-
-    @property
-    def synced(self) -> bool:
-        """Whether every watch has brought its first list, and none has gone back since."""
-        return all(reflector.synced for reflector in self.reflectors.values())
 
     @property
     def acting(self) -> bool:
@@ -91,11 +76,6 @@ class Serving:
         idle = self.controller.idle
         return f"no progress for {idle:.0f} s" if idle > STALLED else None
 
-    def unsynced(self) -> str | None:
-        """Which watches have not brought their list; None when all have."""
-        lacking = [name for name, reflector in self.reflectors.items() if not reflector.synced]
-        return f"{', '.join(lacking)} not listed yet" if lacking else None
-
     def away(self) -> str | None:
         """Why the cluster could not be reached by the last round; None when it could."""
         return self.controller.away or None
@@ -107,13 +87,12 @@ class Serving:
 
     def start(self) -> None:
         """Begin to watch; the loop acts once everything is known."""
-        for reflector in self.reflectors.values():
-            reflector.start()
+        self.feeds.start()
         self._loop.start()
 
     def tick(self) -> None:
         """To be called now and then by the main thread: begins to act once all is known."""
-        if self._led or not self.synced:
+        if self._led or not self.feeds.synced:
             return
         self._led = True
         self._say("info", f"synced: {len(self.world.services)} Services, {len(self.world.blocks)} blocks of claims")
@@ -131,8 +110,7 @@ class Serving:
         drained = not self._loop.is_alive()
         if self.elector is not None and self._led:
             self.elector.stop()
-        for reflector in self.reflectors.values():
-            reflector.stop()
+        self.feeds.stop()
         return drained
 
     def file_changed(self) -> bool:
@@ -157,8 +135,8 @@ class Serving:
                 "error", "the pool file has another loadBalancerClass: that takes a restart; the one before stays"
             )
             return False
-        if pools.asks_for_namespaces and "namespaces" not in self.reflectors:
-            self._watch_namespaces()
+        if pools.asks_for_namespaces:
+            self.feeds.watch_namespaces(DRAIN)
         self._say("info", "; ".join(["the pool file was read again", *differences(self._pools, pools)]))
         self._pools = pools
         by = f"{self._cluster.by.rpartition(' ')[0]} {pools.digest}"
@@ -170,34 +148,11 @@ class Serving:
         self.controller.tell(use)
         return True
 
-    def _watch_namespaces(self) -> None:
-        reflector = self._reflector(NAMESPACES, _labels, _namespaces)
-        self.reflectors["namespaces"] = reflector
-        reflector.start()
-        reflector.wait(DRAIN)
+    def _patience(self) -> float:
+        return LULL if self.controller.writing > MANY else 0.0
 
-    def _reflector(
-        self,
-        what: Resource,
-        keep: Callable[[dict[str, Any]], Any],
-        fill: Fill,
-        rewind: Callable[[World], None] = lambda _: None,
-    ) -> Reflector[Any]:
-        def told(changes: Sequence[Change[Any]]) -> None:
-            def fill_in(world: World) -> None:
-                for change in changes:
-                    fill(world, change)
-
-            self.controller.tell(fill_in)
-
-        def rewound() -> None:
-            self._say("warning", f"the API server's store went back in time ({what.path}): everything is read anew")
-            self.controller.tell(rewind)
-
-        def trouble(cause: Cause, sentence: str) -> None:
-            self._listeners.troubled(what.path, cause, sentence)
-
-        return Reflector(self._cluster.kube, what, keep, Told(told, rewound, trouble))
+    def _rewound(self, path: str) -> None:
+        self._say("warning", f"the API server's store went back in time ({path}): everything is read anew")
 
     def _elected(self, leading: bool) -> None:
         if not self._stopping:
@@ -238,40 +193,3 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def _block(item: Mapping[str, Any]) -> Block | None:
-    try:
-        return parse_block(item)
-    except AddressError:
-        return None  # because another ConfigMap of the namespace is none of ours
-
-
-def _node(item: Mapping[str, Any]) -> dict[Address, str]:
-    return node_addresses([item])
-
-
-def _labels(item: Mapping[str, Any]) -> Mapping[str, str]:
-    return dict(item["metadata"].get("labels") or {})
-
-
-def _service(world: World, change: Change[Any]) -> None:
-    if change.new is not None:
-        world.put_service(change.new)
-    elif change.old is not None:
-        world.drop_service(change.key, change.old.uid)
-
-
-def _claims(world: World, change: Change[Any]) -> None:
-    if change.new is not None:
-        world.put_claims(change.new)
-    elif change.old is not None:
-        world.drop_block(change.key.name)
-
-
-def _nodes(world: World, change: Change[Any]) -> None:
-    world.set_node(change.key.name, change.new or {})
-
-
-def _namespaces(world: World, change: Change[Any]) -> None:
-    world.set_namespace(change.key.name, change.new)

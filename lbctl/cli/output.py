@@ -62,36 +62,58 @@ class Talk:
 
 def colours(stream: Any) -> bool:
     """Whether a stream is a terminal whose user wants colour (no-color.org)."""
-    return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def terminal(stream: Any) -> bool:
+    """Whether a stream is a terminal that can move its cursor."""
+    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
 
 
 def _styled(text: str, style: str, stream: Any) -> str:
     return f"{style}{text}{PLAIN}" if colours(stream) else text
 
 
+class Table:
+    """Rows under one header, as kubectl prints them: three blanks between columns, the last one ragged. Rows that come
+    later stand under the same columns, which grow if they must."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._header: Sequence[str] | None = header
+        self._widths = [0] * len(header)
+
+    def print(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print them, after the header if these are the first."""
+        lines = [self._header, *rows] if self._header else rows
+        self._widths = [max(known, *map(len, cells)) for known, *cells in zip(self._widths, *lines, strict=True)]
+        texts = [
+            "   ".join(cell.ljust(width) for cell, width in zip(line, self._widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        if colours(sys.stdout):
+            texts = [text.replace(PENDING, f"{YELLOW}{PENDING}{PLAIN}") for text in texts]
+            if self._header:
+                texts[0] = f"{BOLD}{texts[0]}{PLAIN}"
+        self._header = None
+        print("\n".join(texts))
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as kubectl prints it: three blanks between columns, the last one ragged."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    if colours(sys.stdout):
-        lines[0] = f"{BOLD}{lines[0]}{PLAIN}"
-        lines[1:] = [line.replace(PENDING, f"{YELLOW}{PENDING}{PLAIN}") for line in lines[1:]]
-    print("\n".join(lines))
+    """A table of these rows."""
+    Table(header).print(rows)
 
 
-def document(value: Mapping[str, Any], form: str) -> None:
-    """One document as JSON or YAML."""
+def document(value: Mapping[str, Any], form: str, *, one_a_line: bool = False) -> None:
+    """One document as JSON or YAML; `one_a_line` where more may follow: JSON in a line, YAML after a line of dashes."""
     if form == "yaml":
         import yaml
 
-        sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=2**16))
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=2**16)
+        sys.stdout.write(f"---\n{text}" if one_a_line else text)
     else:
         import json
 
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(json.dumps(value, indent=None if one_a_line else 2, ensure_ascii=False))
 
 
 def say(text: str) -> None:

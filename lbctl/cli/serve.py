@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from enum import StrEnum
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lbctl.cli import options
+from lbctl.cli.output import terminal
 from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
 
 if TYPE_CHECKING:
+    from lbctl.cli.live import Live
     from lbctl.cli.serve_told import Told
     from lbctl.endpoints import Endpoints, Exposition
     from lbctl.logs import Log
@@ -55,8 +58,9 @@ def serve(
 ) -> None:
     """Give Services their addresses as they ask, until Ctrl-C.
 
-    Reads the pool file again when it changes, and on SIGHUP.
+    Reads the pool file again when it changes, and on SIGHUP. At a terminal its last line says how things stand.
     """
+    from lbctl.cli.live import Live
     from lbctl.cli.report import LAST_EVENTS
     from lbctl.cli.serve_told import Told
     from lbctl.endpoints import parse_listen
@@ -68,7 +72,8 @@ def serve(
 
     address = parse_listen(listen)
     pool_file = options.open_pools(pools)
-    log = Log(LogFormat(log_format.value), Level.of(quiet=where.quiet, verbose=where.verbose))
+    live = Live(sys.stderr) if log_format is LogForm.TEXT and not where.quiet and terminal(sys.stderr) else None
+    log = Log(LogFormat(log_format.value), Level.of(quiet=where.quiet, verbose=where.verbose), live)
     cluster = where.cluster("serve", pool_file)
     cluster.tell = log.info
     cluster.kube.list_nodes()  # asked first, so that whoever may not is told at once, and the server's time is known
@@ -86,8 +91,10 @@ def serve(
     serving.start()
     log.info(f"serving from {pool_file.path}" + (f", see {endpoints.url}/readyz" if endpoints else ""))
     try:
-        _until_told(serving, signals, log, told, Notifier())
+        _until_told(serving, signals, log, told, Notifier(), live)
     finally:
+        if live is not None:
+            live.show("")
         drained = serving.stop()
         events.close(LAST_EVENTS)
         if endpoints is not None:
@@ -98,7 +105,9 @@ def serve(
     raise typer.Exit(130 if signals.interrupted else 0)
 
 
-def _until_told(serving: Serving, signals: _Signals, log: Log, told: Told, systemd: Notifier) -> None:
+def _until_told(
+    serving: Serving, signals: _Signals, log: Log, told: Told, systemd: Notifier, live: Live | None
+) -> None:
     """The main thread's life: it looks after the pool file, the start, and who wants to know."""
     ready = False
     while not signals.stop.wait(LOOKS if serving.acting else SOON):
@@ -118,6 +127,8 @@ def _until_told(serving: Serving, signals: _Signals, log: Log, told: Told, syste
             told.reloaded(accepted=not serving.reload_error)
             systemd.ready()
         told.look()
+        if live is not None:
+            live.show(told.line)
     systemd.stopping()
 
 
@@ -125,7 +136,7 @@ def _endpoints(serving: Serving, exposed: Exposition, host: str, port: int) -> E
     from lbctl.endpoints import Endpoints
 
     live = {"loop": serving.alive}
-    ready = {"synced": serving.unsynced, "pools": lambda: serving.reload_error or None, "api": serving.away}
+    ready = {"synced": serving.feeds.unsynced, "pools": lambda: serving.reload_error or None, "api": serving.away}
     return Endpoints(host, port, live=live, ready=ready, metrics=exposed)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from lbctl.ages import seconds_of
+from lbctl.ages import lasting, seconds_of
 from lbctl.controller import Controller
 from lbctl.decisions import Action, Decision
 from lbctl.errors import LbctlError
@@ -18,10 +19,12 @@ from lbctl.reasons import Reason
 from lbctl.rounds import Round
 from lbctl.services import Key
 from lbctl.serving import Listeners
-from lbctl.usage import usages
+from lbctl.usage import PoolUsage, Usage, usages
 from lbctl.world import World
 
-POOLS = 30.0  # seconds between two counts of the pools, which look at every claim
+POOLS = 1.0  # seconds between two counts of the pools
+POOLS_BY_NAME = 3  # more do not fit into a line
+SHARE = 100  # a count looks at every claim: of the time it takes at most one part in so many
 
 
 class Told(Listeners):
@@ -36,7 +39,9 @@ class Told(Listeners):
         self._clock = clock  # the API server's time in seconds since the epoch
         self._refused: dict[Key, Reason] = {}
         self._stale = True
-        self._counted = 0.0
+        self._next_count = 0.0
+        self._changed: float | None = None  # when an address was last given, monotonic
+        self._stand = ""
 
     def planned(self, decisions: Iterable[Decision]) -> None:
         """A round's Decisions."""
@@ -49,6 +54,7 @@ class Told(Listeners):
         service, reason = decision.service, decision.reason
         if decision.action is Action.ASSIGN:
             given = ", ".join(map(str, decision.addresses))
+            self._changed = time.monotonic()
             self._log.info("assigned", service=service.key, addresses=given, reason=reason.name)
             if service.pending:
                 self._metrics.waited(max(0.0, self._clock() - seconds_of(service.created)))
@@ -60,6 +66,14 @@ class Told(Listeners):
             self._refused[service.key] = reason
         else:
             self._refused.pop(service.key, None)
+
+    @property
+    def line(self) -> str:
+        """How things stand, in a line for a terminal; empty until the pools have been counted."""
+        if not self._stand:
+            return ""
+        change = f"{lasting(int(time.monotonic() - self._changed))} ago" if self._changed is not None else "none yet"
+        return f"{self._stand}; last change: {change}"
 
     def settled(self, seconds: float, done: Round) -> None:
         """A round is over."""
@@ -102,10 +116,28 @@ class Told(Listeners):
 
     def look(self) -> None:
         """To be called now and then: the pools are counted anew, if anything happened."""
-        if self._stale and time.monotonic() - self._counted >= POOLS:
-            self._stale, self._counted = False, time.monotonic()
+        if self._stale and time.monotonic() >= self._next_count:
+            self._stale, self._next_count = False, math.inf
             self.loop.tell(self._count)
 
     def _count(self, world: World) -> None:
-        look = world.snapshot(int(self._clock()), "", frozenset())
-        self._metrics.pools(usages(look, world.pools))
+        began = time.monotonic()
+        found = usages(world.snapshot(int(self._clock()), "", frozenset()), world.pools)
+        self._metrics.pools(found)
+        asking = sum(service.is_load_balancer for service in world.services.values())
+        pending = Counter(self.loop.stuck.values()).total()
+        self._stand = f"{asking} Services, {pending} pending; {_in_use(found)}"
+        self._next_count = time.monotonic() + max(POOLS, (time.monotonic() - began) * SHARE)
+
+
+def _in_use(found: Sequence[PoolUsage]) -> str:
+    """How many addresses of each pool are not free; of many pools together."""
+    spans = [(one.pool.name, list(one.families.values())) for one in found]
+    if len(spans) > POOLS_BY_NAME:
+        spans = [(f"{len(spans)} pools", [usage for _, usages in spans for usage in usages])]
+    return ", ".join(f"{name}: {_used(usages)}" for name, usages in spans)
+
+
+def _used(found: Iterable[Usage]) -> str:
+    capacity, free = (sum(values) for values in zip(*((u.capacity, u.free) for u in found), strict=True))
+    return f"{capacity - free} of {capacity} in use" if capacity < 2**24 else f"{capacity - free} in use"

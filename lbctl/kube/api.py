@@ -102,6 +102,14 @@ class Kube:
         """All Namespaces."""
         return self._list(_path("namespaces"))
 
+    def list_endpoint_slices(self) -> Listed:
+        """All EndpointSlices (discovery.k8s.io/v1)."""
+        return self._list("/apis/discovery.k8s.io/v1/endpointslices")
+
+    def list_leases(self, namespace: str, selector: str = "") -> Listed:
+        """All Leases of a namespace, or those whose labels fit."""
+        return self._list(_lease(namespace), {"labelSelector": selector} if selector else None)
+
     def list_configmaps(self, namespace: str, selector: str = "") -> Listed:
         """All ConfigMaps of a namespace, or those whose labels fit."""
         return self._list(_path("configmaps", namespace), {"labelSelector": selector} if selector else None)

@@ -84,12 +84,13 @@ class Told(Generic[T]):
 
     `changes` gets all changes of a list at once, later those that came together; the snapshot holds them already.
     `rewound` is told that the store went back, before the list that shows how far. `trouble` gets each cause and a
-    sentence for it, but not what is in order.
+    sentence for it, but not what is in order. `patience` is asked after each read how many seconds the next may wait.
     """
 
     changes: Callable[[Sequence[Change[T]]], object]
     rewound: Callable[[], object] = lambda: None
     trouble: Callable[[Cause, str], object] = lambda _, __: None
+    patience: Callable[[], float] = lambda: 0.0
 
 
 class Reflector(Generic[T]):
@@ -229,7 +230,10 @@ class Reflector(Generic[T]):
         if not data:
             return self._then(self._core.ended)
         with self._lock:
-            return self._core.data(self._pace.clock(), data)
+            step = self._core.data(self._pace.clock(), data)
+        if patience := self._told.patience():
+            self._stopping.wait(patience)
+        return step
 
     def _then(self, take: Callable[[float], Step[T]]) -> Step[T]:
         with self._lock:

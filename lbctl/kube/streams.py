@@ -16,6 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -35,15 +36,23 @@ SHORTEST = 0.001  # seconds: a socket's timeout of 0 would mean not to wait for 
 
 
 class Line:
-    """One connection; `headers` go with each request, `log` is told of each. Every method but cut() is for one thread.
+    """One connection; `headers` go with each request, of which `log` and `told` (verb in RBAC's words; status, None: no
+    answer) hear. Every method but cut() is for one thread.
 
     Raises ApiError or ClusterError as a transport does, without a repeat; Unreachable after cut().
     """
 
-    def __init__(self, session: Session, headers: Mapping[str, str], log: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        headers: Mapping[str, str],
+        log: Callable[[str], None] | None = None,
+        told: Callable[[str, int | None], object] = lambda *_: None,
+    ) -> None:
         self._session = session
         self._headers = headers
         self._log = log
+        self._told = told
         self._hold = _Hold()
         self._pool: HTTPConnectionPool | None = None
         self._connection: HTTPConnection | None = None
@@ -52,7 +61,7 @@ class Line:
 
     def get(self, path: str, params: Mapping[str, str], timeout: float) -> dict[str, Any]:
         """The object that a GET is answered with, within `timeout` seconds."""
-        target = _target(path, params)
+        call, target = Call.of("GET", path), _target(path, params)
 
         def once(login: Login, left: float) -> Heard:
             sock = self._asked(login, target, self._headers, left)
@@ -66,12 +75,12 @@ class Line:
                 self.close()
             return heard
 
-        heard = self._signed(target, once, timeout)
-        return understood(heard, Call.of("GET", path), self._session.place)[0]
+        heard = self._signed(call.verb, target, once, timeout)
+        return understood(heard, call, self._session.place)[0]
 
     def watch(self, path: str, params: Mapping[str, str], timeout: float) -> None:
         """Begin to stream the answer of a GET; within `timeout` seconds its head is there."""
-        target = _target(path, params)
+        call, target = replace(Call.of("GET", path), verb="watch"), _target(path, params)
 
         def once(login: Login, left: float) -> Heard:
             deadline = time.monotonic() + left
@@ -87,10 +96,10 @@ class Line:
             return Heard(status, fields, data)
 
         self.close()
-        heard = self._signed(target, once, timeout)
+        heard = self._signed(call.verb, target, once, timeout)
         if heard.status != 200:
             self.close()
-            understood(heard, Call.of("GET", path), self._session.place)
+            understood(heard, call, self._session.place)
 
     def read(self, timeout: float) -> bytes | None:
         """Bytes of the watch; None when none came within `timeout` seconds, empty when it has ended in good order."""
@@ -111,27 +120,30 @@ class Line:
         """From another thread: end what is under way at once, and refuse whatever comes after."""
         self._hold.cut()
 
-    def _signed(self, target: str, once: Callable[[Login, float], Heard], timeout: float) -> Heard:
+    def _signed(self, verb: str, target: str, once: Callable[[Login, float], Heard], timeout: float) -> Heard:
         """Send it as whoever we are; once more with a new login if the old one has just expired."""
         login = self._session.login()
-        heard = self._noted(target, once, login, timeout)
+        heard = self._noted(verb, target, once, login, timeout)
         if heard.status == 401:
             fresh = self._session.renewed(login)
             if fresh is not None:
                 self.close()
-                heard = self._noted(target, once, fresh, timeout)
+                heard = self._noted(verb, target, once, fresh, timeout)
         return heard
 
-    def _noted(self, target: str, once: Callable[[Login, float], Heard], login: Login, timeout: float) -> Heard:
-        began, outcome = time.monotonic(), "no answer"
+    def _noted(
+        self, verb: str, target: str, once: Callable[[Login, float], Heard], login: Login, timeout: float
+    ) -> Heard:
+        began, status = time.monotonic(), None
         try:
             with self._translated(timeout):
                 heard = once(login, timeout)
-            outcome = str(heard.status)
+            status = heard.status
             return heard
         finally:
+            self._told(verb, status)
             if self._log is not None:
-                self._log(f"GET {target}: {outcome}, {(time.monotonic() - began) * 1000:.0f} ms")
+                self._log(f"GET {target}: {status or 'no answer'}, {(time.monotonic() - began) * 1000:.0f} ms")
 
     def _asked(self, login: Login, target: str, headers: Mapping[str, str], timeout: float) -> socket.socket:
         """Send a GET on the connection, opened if need be; its socket, which has the time that is left."""

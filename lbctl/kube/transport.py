@@ -105,7 +105,7 @@ class KubeTransport:
 
     def line(self) -> Line:
         """A connection of its own for one thread, which another can cut; whoever asks for it closes it."""
-        return Line(self._session, HEADERS, self._log)
+        return Line(self._session, HEADERS, self._log, lambda verb, status: self.on_request(verb, status))
 
     def close(self) -> None:
         """Close the connections."""

@@ -30,8 +30,11 @@ def run(env: Mapping[str, str], *words: str, stdin: str = "") -> tuple[str, str,
     return done.stdout, done.stderr, done.returncode
 
 
-def at_terminal(env: Mapping[str, str], *words: str, typed: str = "", seconds: float = 30) -> tuple[str, int]:
-    """Run it at a terminal, on which `typed` is typed at once: all that the user sees, and the exit code."""
+def at_terminal(
+    env: Mapping[str, str], *words: str, typed: str = "", seconds: float = 30, enough: str = ""
+) -> tuple[str, int]:
+    """Run it at a terminal, on which `typed` is typed at once: all that the user sees, and the exit code. It gets
+    SIGTERM when these words have been seen: `enough`."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen([LBCTL, *words], env=env, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
@@ -40,6 +43,9 @@ def at_terminal(env: Mapping[str, str], *words: str, typed: str = "", seconds: f
     try:
         while piece := _read(ours):
             seen += piece
+            if enough and enough in seen.decode(errors="ignore"):
+                child.terminate()
+                enough = ""
             assert time.monotonic() < deadline, seen.decode()
         return seen.decode().replace("\r\n", "\n"), child.wait(seconds)
     finally:

@@ -145,6 +145,17 @@ class Events:
             self._answer.close()
             self._connection.close()
 
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes instead, as they come."""
+        try:
+            while piece := self._answer.read1(65536):
+                yield piece
+        except (OSError, ValueError, http.client.HTTPException):
+            return  # because stop() shuts the socket down under it
+        finally:
+            self._answer.close()
+            self._connection.close()
+
     def stop(self) -> None:
         """End it."""
         sock = self._connection.sock
