@@ -14,7 +14,21 @@ from collections.abc import Sequence
 import typer
 from typer._click.exceptions import ClickException
 
-from lbctl.cli import adopt, arp_announce, assign, claims, demo, explain, list_, pools, release, sandbox, serve, shells
+from lbctl.cli import (
+    adopt,
+    arp_announce,
+    assign,
+    claims,
+    demo,
+    explain,
+    list_,
+    pools,
+    release,
+    sandbox,
+    serve,
+    shells,
+    status,
+)
 from lbctl.cli.output import Talk
 from lbctl.errors import LbctlError
 
@@ -39,6 +53,7 @@ app.add_typer(pools.app, name="pools")
 app.add_typer(claims.app, name="claims")
 app.command("serve")(serve.serve)
 app.command("arp-announce")(arp_announce.arp_announce)
+app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.command("completion")(shells.completion)

@@ -15,6 +15,7 @@ from lbctl.errors import LbctlError, UsageError
 
 if TYPE_CHECKING:
     from lbctl.addresses import Address
+    from lbctl.pools import PoolFile
 
 
 class LogForm(StrEnum):
@@ -73,7 +74,7 @@ def arp_announce(
     With ADDRESS for those, if nobody else has them. Without, as the announcer of this node: for the addresses of the
     cluster's Services that this node should announce. It never puts an address on an interface.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" and not simulate_drain:
         raise LbctlError("lbctl arp-announce needs Linux", hint="run it on a node, or on another Linux box of the LAN")
     from lbctl.logs import Level, Log, LogFormat
 
@@ -88,11 +89,24 @@ def arp_announce(
     if force:
         raise UsageError("--force is for addresses on the command line", hint="lbctl arp-announce ADDRESS --force")
     pool_file = options.open_pools(pools)
+    if simulate_drain:
+        _simulate(where, pool_file, simulate_drain)
+        return
     from lbctl.cli.announce_node import Wanted
     from lbctl.cli.announce_node import announce as follow
 
     node = node_name or socket.gethostname()
     raise typer.Exit(follow(where, Wanted(node, only, listen, ignore_exclude_label), pool_file, log))
+
+
+def _simulate(where: Where, pools: PoolFile, node: str) -> None:
+    from lbctl.cli.output import table
+    from lbctl.cli.status import drain
+
+    if rows := drain(where.cluster("arp-announce", pools), pools, node):
+        table(("ADDRESS", "SERVICE", "TO", "WHY"), rows)
+    else:
+        where.talk().say(f"{node} announces nothing")
 
 
 def _address(text: str) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from lbctl.cli.rows import Row
     from lbctl.decisions import Snapshot
     from lbctl.explanation import Explanation
+    from lbctl.l2.standing import Standing
     from lbctl.pools import PoolFile
+    from lbctl.rounds import Cluster
 
 
 @with_where
@@ -41,13 +44,42 @@ def explain(
     if found is None:
         raise LbctlError(f"there is no Service {key}", hint="kubectl get services -A lists them")
     row = Row(found.decision, pools_of(found.decision.service, look))
+    announced = _announced(cluster, pool_file, found)
     if output is not None:
-        document(_item(row, found), output)
+        document(_item(row, found, announced), output)
     else:
-        _print(_lines(row, found, look, pool_file))
+        _print(_lines(row, found, look, pool_file, announced))
 
 
-def _lines(row: Row, found: Explanation, look: Snapshot, pools: PoolFile) -> list[tuple[str, str]]:
+def _announced(cluster: Cluster, pools: PoolFile, found: Explanation) -> list[Standing]:
+    """How announcing stands for its addresses; nothing for who may not look at what that rests on."""
+    from lbctl.cli.status import announcing
+    from lbctl.kube.errors import Forbidden
+
+    if not found.decision.service.status:
+        return []
+    try:
+        view = announcing(cluster, pools)
+    except Forbidden:
+        return []
+    standings = (view.standing(address) for address in found.decision.service.status)
+    return [one for one in standings if one is not None]
+
+
+def _announcing(one: Standing, look: Snapshot) -> Iterator[str]:
+    """Who announces an address, in words, or why nobody does."""
+    from lbctl.ages import ago, instant
+
+    for by in one.by:
+        since = f"{instant(by.since)} ({ago(by.since, look.now)})"
+        yield f"{one.address} by node {by.node} on {by.interface} since {since}"
+    if not one.by:
+        yield f"{one.address} by nobody: {one.why}"
+
+
+def _lines(
+    row: Row, found: Explanation, look: Snapshot, pools: PoolFile, announced: Sequence[Standing]
+) -> list[tuple[str, str]]:
     """Each line with its label."""
     from lbctl.ages import ago, seconds_of
 
@@ -56,12 +88,14 @@ def _lines(row: Row, found: Explanation, look: Snapshot, pools: PoolFile) -> lis
     lines.append(("In scope", f"{'no' if found.out else 'yes'}: {found.scope}"))
     lines += [("Asks for", str(request)) for request in found.asks] or [("Asks for", "nothing")]
     lines += [("Has", had.words) for had in found.has] or [("Has", "no address")]
+    lines += [("Announced", words) for one in announced for words in _announcing(one, look)]
     lines += [("Reserved", f"{address} (reservations in {pools.path})") for address in found.reserved]
     lines += [("Had", before.words) for before in found.before]
     lines += [(f"Pool {verdict.pool}", verdict.words) for verdict in row.decision.trace]
     lines.append(("Result", f"{row.reason.name}: {row.message}"))
     if row.hint:
         lines.append(("To do", row.hint))
+    lines += [("To do", hint) for hint in dict.fromkeys(one.hint for one in announced) if hint]
     return lines
 
 
@@ -73,7 +107,7 @@ def _print(lines: list[tuple[str, str]]) -> None:
         previous = label
 
 
-def _item(row: Row, found: Explanation) -> dict[str, Any]:
+def _item(row: Row, found: Explanation, announced: Sequence[Standing]) -> dict[str, Any]:
     from lbctl.ages import instant
     from lbctl.cli.documents import service_item
 
@@ -97,6 +131,16 @@ def _item(row: Row, found: Explanation) -> dict[str, Any]:
                 "sharedWith": [{"service": str(key), "since": time(at)} for key, at in had.others],
             }
             for had in found.has
+        ],
+        "announced": [
+            {
+                "address": str(one.address),
+                "by": [{"node": by.node, "interface": by.interface, "since": time(by.since)} for by in one.by],
+                "candidates": list(one.candidacy.order),
+                "message": one.why or None,
+                "hint": one.hint or None,
+            }
+            for one in announced
         ],
         "reserved": list(map(str, found.reserved)),
         "before": [

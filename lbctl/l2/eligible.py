@@ -25,7 +25,7 @@ class Bar(Enum):
 
     NO_ANNOUNCER = ("runs no announcer", "start lbctl arp-announce there")
     LAPSED = (
-        "has not renewed its announcer's Lease for minutes",
+        "has let its announcer's Lease run out",
         "look at lbctl arp-announce there: it has ended, or does not reach the API server",
     )
     NO_NODE = ("is no Node of the cluster", "give its announcer the Node's name with --node-name")
