@@ -3,7 +3,8 @@
 Pure: an AddressSet in, instructions out; `linux` attaches them. Addresses are searched as ranges by halving: a program
 of N ranges has about 2 N instructions and runs about log N of them. The kernel takes 4,096 (BPF_MAXINSNS); where
 scattered ranges need more, the narrowest gaps between them are filled until it fits, `Filter.spare` says with how many
-addresses, and whoever reads the socket looks each up in its own table anyway.
+addresses, and whoever reads the socket looks each up in its own table anyway. The same holds for a lower limit: a
+kernel also bounds the memory of a socket's options (net.core.optmem_max).
 
 Programs are assembled from their end: a jump of classic BPF goes forward only, and a condition reaches 255
 instructions. What lies further is reached through a jump (or a return) of its own within reach.
@@ -23,14 +24,15 @@ _WHOLE = 0xFFFF  # bytes of a frame that is let through
 
 # Instructions (linux/bpf_common.h).
 _LD_WORD, _LD_HALF, _LD_BYTE = 0x20, 0x28, 0x30
-_JA, _JEQ, _JGT, _JGE, _RET = 0x05, 0x15, 0x25, 0x35, 0x06
+_JA, _JEQ, _JGT, _JGE, _JSET, _RET = 0x05, 0x15, 0x25, 0x35, 0x45, 0x06
+_TAX, _JEQ_X = 0x07, 0x1D  # keep what was loaded, and compare with what was kept
 _PACKET_TYPE = 0xFFFFF000 + 4  # SKF_AD_OFF + SKF_AD_PKTTYPE (linux/filter.h)
 _HOST, _MULTICAST = 0, 2  # linux/if_packet.h: to us, to all, to a group; then to others, our own, looped back
 
 # Where things stand in an untagged frame; the kernel has taken a VLAN's tag out before a socket sees the frame.
 _ARP_KINDS, _ARP_LENGTHS, _ARP_OP, _ARP_SENDER, _ARP_TARGET = 14, 18, 20, 28, 38
 _IP6_NEXT, _IP6_HOPS, _IP6_SOURCE, _ICMP_TYPE, _ND_TARGET = 20, 21, 22, 54, 62
-_ETHERTYPE = 12
+_SOURCE, _ETHERTYPE = 6, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,21 @@ class Filter:
 NOTHING = Filter((Instruction(_RET, 0, 0, 0),))
 
 
-def arp_questions(addresses: AddressSet) -> Filter:
-    """ARP requests to us or to all for one of the addresses: what a responder answers."""
+def arp_questions(addresses: AddressSet, limit: int = LIMIT) -> Filter:
+    """ARP requests to us or to all for one of the addresses: what a responder answers. An announcement (RFC 5227 1.1),
+    which names its sender as the target, is no question, and a group is not answered."""
 
     def body(code: _Code, spans: Sequence[Span]) -> _Label:
         found = code.search(spans, _ARP_TARGET, 1)
+        found = code.load(_LD_WORD, _ARP_TARGET, code.test(_JEQ_X, 0, _DROP, found))
+        found = code.load(_LD_WORD, _ARP_SENDER, code.keep(found))
+        found = code.load(_LD_BYTE, _SOURCE, code.test(_JSET, 1, _DROP, found))
         return code.arp(request=found, reply=_DROP)
 
-    return _fitting(addresses, Family.IPV4, body)
+    return _fitting(addresses.ranges(Family.IPV4), limit, body)
 
 
-def arp_claims(addresses: AddressSet) -> Filter:
+def arp_claims(addresses: AddressSet, limit: int = LIMIT) -> Filter:
     """What an announcer must hear of ARP: whoever claims one of the addresses as its sender, and of the questions for
     one the probes (RFC 5227: from 0.0.0.0) and those sent to us alone, as peers ask; not the questions of clients."""
 
@@ -79,19 +85,19 @@ def arp_claims(addresses: AddressSet) -> Filter:
         request = code.load(_LD_WORD, _PACKET_TYPE, code.test(_JEQ, _HOST, asked, broadcast))
         return code.arp(request, reply=claimed)
 
-    return _fitting(addresses, Family.IPV4, body)
+    return _fitting(addresses.ranges(Family.IPV4), limit, body)
 
 
-def ndp_questions(addresses: AddressSet) -> Filter:
+def ndp_questions(addresses: AddressSet, limit: int = LIMIT) -> Filter:
     """Neighbor Solicitations for one of the addresses, whatever they are sent to: what a responder answers."""
 
     def body(code: _Code, spans: Sequence[Span]) -> _Label:
         return code.ndp(solicitation=code.search(spans, _ND_TARGET, 4), advertisement=_DROP)
 
-    return _fitting(addresses, Family.IPV6, body)
+    return _fitting(addresses.ranges(Family.IPV6), limit, body)
 
 
-def ndp_claims(addresses: AddressSet) -> Filter:
+def ndp_claims(addresses: AddressSet, limit: int = LIMIT) -> Filter:
     """What an announcer must hear of Neighbor Discovery: advertisements of one of the addresses, and of the
     solicitations for one the probes (RFC 4862: from ::), those from a link-local address, as peers ask, and those sent
     to us alone; not the rest of what clients ask."""
@@ -106,7 +112,7 @@ def ndp_claims(addresses: AddressSet) -> Filter:
         solicitation = code.load(_LD_WORD, _PACKET_TYPE, code.test(_JEQ, _HOST, found, group))
         return code.ndp(solicitation, advertisement=found)
 
-    return _fitting(addresses, Family.IPV6, body)
+    return _fitting(addresses.ranges(Family.IPV6), limit, body)
 
 
 class _Label(int):
@@ -136,6 +142,11 @@ class _Code:
         elif then != len(self._reversed) - 1:
             self._jump(then)
         return self._put(Instruction(code, 0, 0, offset))
+
+    def keep(self, then: _Label) -> _Label:
+        """Keep what was loaded, to compare with."""
+        assert then == len(self._reversed) - 1
+        return self._put(Instruction(_TAX, 0, 0, 0))
 
     def test(self, code: int, k: int, true: _Label, false: _Label) -> _Label:
         """Compare what was loaded with k."""
@@ -237,15 +248,15 @@ def _cells(spans: Sequence[Span], after: int) -> list[_Cell]:
     return sorted(cells, key=lambda cell: cell.low)
 
 
-def _fitting(addresses: AddressSet, family: Family, body: Callable[[_Code, Sequence[Span]], _Label]) -> Filter:
-    """The program of a family's addresses, with gaps filled until the kernel takes it."""
-    exact = spans = addresses.ranges(family)
+def _fitting(exact: Spans, limit: int, body: Callable[[_Code, Sequence[Span]], _Label]) -> Filter:
+    """The program of these spans, with gaps filled until it has at most so many instructions."""
+    spans = exact
     while spans:
         code = _Code()
         program = code.finished(body(code, spans))
-        if len(program) <= LIMIT:
+        if len(program) <= limit or len(spans) == 1:
             return Filter(program, _size(spans) - _size(exact))
-        spans = _coarser(spans, len(spans) * LIMIT // (len(program) + LIMIT // 32))
+        spans = _coarser(spans, max(1, len(spans) * limit // (len(program) + limit // 32)))
     return NOTHING
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import allocator, assign, serve, startup
+from tests.bench import allocator, arp, assign, serve, startup
 from tests.bench.figures import report
 
-BENCHES = {"allocator": allocator.run, "assign": assign.run, "serve": serve.run, "startup": startup.run}
+BENCHES = {"allocator": allocator.run, "arp": arp.run, "assign": assign.run, "serve": serve.run, "startup": startup.run}
 
 
 def main() -> int:

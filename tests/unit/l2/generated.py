@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 from lbctl.l2 import ndp
@@ -54,8 +54,11 @@ def advertisement(draw: random.Random) -> Advertisement:
     return Advertisement(station(draw), station(draw), six(draw), to, six(draw), mac, router, solicited, override)
 
 
+_KINDS: tuple[Callable[[random.Random], Frame], ...] = (arp_frame, solicitation, advertisement)
+
+
 def frames(seed: int, count: int) -> Iterator[Frame]:
     """So many frames of every kind."""
     draw = random.Random(seed)
     for _ in range(count):
-        yield draw.choice([arp_frame, solicitation, advertisement])(draw)
+        yield draw.choice(_KINDS)(draw)

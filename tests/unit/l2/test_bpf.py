@@ -23,7 +23,7 @@ CLIENT4, CLIENT6 = IPv4Address("192.0.2.10"), IPv6Address("2001:db8::10")
 
 def run(program: tuple[bpf.Instruction, ...], frame: bytes, packet_type: int) -> int:
     """What the kernel does with a program of these instructions: how many bytes of the frame it lets through."""
-    loaded, at = 0, 0
+    loaded, kept, at = 0, 0, 0
     while True:
         code, jt, jf, k = (i := program[at]).code, i.jt, i.jf, i.k
         at += 1
@@ -37,17 +37,28 @@ def run(program: tuple[bpf.Instruction, ...], frame: bytes, packet_type: int) ->
                 return 0
             else:
                 loaded = int.from_bytes(frame[k : k + size])
+        elif code == 0x07:
+            kept = loaded
         elif code == 0x05:
             at += k
         else:
-            at += jt if {0x15: loaded == k, 0x25: loaded > k, 0x35: loaded >= k}[code] else jf
+            true = {0x15: loaded == k, 0x1D: loaded == kept, 0x25: loaded > k, 0x35: loaded >= k, 0x45: loaded & k}
+            at += jt if true[code] else jf
 
 
 def valid(program: tuple[bpf.Instruction, ...]) -> bool:
     """What the kernel demands of it (bpf_check_classic): every jump stays inside, and its ends fit one byte."""
     last = len(program) - 1
     for at, i in enumerate(program):
-        ends = [at + 1 + i.k] if i.code == 0x05 else [] if i.code == 0x06 else [at + 1 + i.jt, at + 1 + i.jf]
+        ends = (
+            [at + 1 + i.k]
+            if i.code == 0x05
+            else []
+            if i.code == 0x06
+            else [at + 1]
+            if i.code == 0x07
+            else [at + 1 + i.jt, at + 1 + i.jf]
+        )
         if not all(0 <= jump <= 255 for jump in (i.jt, i.jf)) or any(end > last for end in ends):
             return False
     return 0 < len(program) <= bpf.LIMIT and program[-1].code == 0x06
@@ -63,7 +74,7 @@ def packet_type(frame: Frame) -> int:
 def questions(addresses: AddressSet, frame: Frame) -> bool:
     """What a responder is to hear."""
     if isinstance(frame, Arp):
-        return frame.op is Op.REQUEST and frame.target_ip in addresses
+        return frame.op is Op.REQUEST and not frame.is_gratuitous and frame.target_ip in addresses
     return isinstance(frame, Solicitation) and frame.target_ip in addresses
 
 
@@ -84,7 +95,7 @@ FILTERS = [
     pytest.param(bpf.ndp_questions, questions, Family.IPV6, id="NDP questions"),
     pytest.param(bpf.ndp_claims, claims, Family.IPV6, id="NDP claims"),
 ]
-Compile = Callable[[AddressSet], bpf.Filter]
+Compile = Callable[[AddressSet, int], bpf.Filter]
 Wanted = Callable[[AddressSet, Frame], bool]
 
 SETS = {
@@ -144,7 +155,7 @@ def test_a_filter_lets_through_what_is_asked_for(compile_: Compile, wanted: Want
     print("seed", SEED)
     draw = random.Random(SEED)
     addresses = of(SETS[name])
-    made = compile_(addresses)
+    made = compile_(addresses, bpf.LIMIT)
     assert valid(made.program)
     assert made.spare == 0
     seen = [frame for address in around(addresses, family, draw, 40) for frame in asking(address, draw)]
@@ -160,7 +171,7 @@ def test_scattered_ranges_are_searched_exactly(compile_: Compile, wanted: Wanted
     """Far jumps are taken through near ones, and lead where they should."""
     draw = random.Random(SEED)
     addresses = scattered(family, count)
-    made = compile_(addresses)
+    made = compile_(addresses, bpf.LIMIT)
     assert valid(made.program)
     assert made.spare == 0
     for address in around(addresses, family, draw, 200):
@@ -174,7 +185,7 @@ def test_too_many_ranges_are_coarsened_never_cut(compile_: Compile, wanted: Want
     more it lets through."""
     draw = random.Random(SEED)
     addresses = scattered(family, 10_000)
-    made = compile_(addresses)
+    made = compile_(addresses, bpf.LIMIT)
     assert valid(made.program)
     assert made.spare > 0
     for address in around(addresses, family, draw, 300):
@@ -184,12 +195,26 @@ def test_too_many_ranges_are_coarsened_never_cut(compile_: Compile, wanted: Want
 
 
 @pytest.mark.parametrize(("compile_", "wanted", "family"), FILTERS)
+def test_a_lower_limit_is_kept(compile_: Compile, wanted: Wanted, family: Family) -> None:
+    """Where the kernel has less memory than 4,096 instructions take; a single range is the least there is."""
+    addresses = scattered(family, 500)
+    for limit in (2_000, 500, 200):
+        made = compile_(addresses, limit)
+        assert len(made.program) <= limit
+        assert made.spare > 0 or limit == 2_000
+    least = compile_(addresses, 1)
+    assert valid(least.program)
+    frame = next(f for f in asking(next(iter(addresses)), random.Random(SEED)) if wanted(addresses, f))
+    assert run(least.program, encode(frame), packet_type(frame)) > 0
+
+
+@pytest.mark.parametrize(("compile_", "wanted", "family"), FILTERS)
 def test_only_the_narrowest_gaps_are_filled(compile_: Compile, wanted: Wanted, family: Family) -> None:
     """Two dense blocks far apart stay two: what lies between them is not let through."""
     base = int(IPv4Address("10.0.0.0") if family is Family.IPV4 else IPv6Address("2001:db8::"))
     numbers = [base + far + n for far in (0, 1 << 20) for n in range(0, 20_000, 2)]
     addresses = AddressSet.of(Range(family, n, n) for n in numbers)
-    made = compile_(addresses)
+    made = compile_(addresses, bpf.LIMIT)
     assert valid(made.program)
     assert 10_000 < made.spare < 20_000
     between = [IPv4Address(base + (1 << 19)) if family is Family.IPV4 else IPv6Address(base + (1 << 19))]
@@ -205,10 +230,10 @@ def test_two_thousand_addresses_one_by_one_cost_two_instructions_each(
     """2,000 addresses with a gap behind each fit exactly where one list is searched; so does any pool in ranges."""
     base = int(IPv4Address("10.0.0.0") if family is Family.IPV4 else IPv6Address("2001:db8::"))
     addresses = AddressSet.of(Range(family, n, n) for n in range(base, base + 4_000, 2))
-    made = compile_(addresses)
+    made = compile_(addresses, bpf.LIMIT)
     assert valid(made.program)
     assert (made.spare == 0) == (compile_ is not bpf.arp_claims)
-    whole = compile_(AddressSet.of([Range(family, base, base + 4_000)]))
+    whole = compile_(AddressSet.of([Range(family, base, base + 4_000)]), bpf.LIMIT)
     assert len(whole.program) < 50
     assert wanted(addresses, asking(next(iter(addresses)), random.Random(SEED))[2])
 
@@ -217,7 +242,7 @@ def test_two_thousand_addresses_one_by_one_cost_two_instructions_each(
 def test_what_is_for_others_and_cut_short_is_dropped(compile_: Compile, wanted: Wanted, family: Family) -> None:
     """Promiscuous or of an unknown VLAN (the kernel says: for another host), our own, or too short to be read."""
     addresses = of(SETS["one of each"])
-    program = compile_(addresses).program
+    program = compile_(addresses, bpf.LIMIT).program
     address = next(a for a in addresses if family_of(a) is family)
     frame = next(f for f in asking(address, random.Random(SEED)) if wanted(addresses, f))
     data = encode(frame)
@@ -229,8 +254,8 @@ def test_what_is_for_others_and_cut_short_is_dropped(compile_: Compile, wanted: 
 @pytest.mark.parametrize(("compile_", "wanted", "family"), FILTERS)
 def test_no_addresses_let_nothing_through(compile_: Compile, wanted: Wanted, family: Family) -> None:
     """An empty set is the program that drops, not one that cannot be built."""
-    assert compile_(AddressSet()) == bpf.NOTHING
+    assert compile_(AddressSet(), bpf.LIMIT) == bpf.NOTHING
     other = Range(Family.IPV6 if family is Family.IPV4 else Family.IPV4, 1, 9)
-    assert compile_(AddressSet.of([other])) == bpf.NOTHING
+    assert compile_(AddressSet.of([other]), bpf.LIMIT) == bpf.NOTHING
     assert not wanted(AddressSet(), Advertisement(A, B, CLIENT6, CLIENT6, CLIENT6, None, False, False, False))
     assert bpf.NOTHING.packed() == bytes.fromhex("0600000000000000")

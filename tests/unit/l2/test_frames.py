@@ -13,7 +13,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 
 from lbctl.l2 import arp, ndp
-from lbctl.l2.ethernet import checksum, mac_text, parse_mac
+from lbctl.l2.ethernet import checksum, group_mac, mac_text, parse_mac
 from lbctl.l2.frames import Advertisement, Arp, Frame, Op, Solicitation, decode, encode
 from tests.unit.l2.generated import frames
 
@@ -148,7 +148,7 @@ def test_answers_go_to_the_one_who_asked() -> None:
     assert arp.reply(arp.probe(A, V4), B) == Arp(B, A, Op.REPLY, B, V4, A, IPv4Address(0))
 
     all_nodes = parse_mac("33:33:00:00:00:01")
-    plain = Solicitation(A, ndp.group_mac(SOLICITED), CLIENT6, V6, None, SOLICITED)
+    plain = Solicitation(A, group_mac(SOLICITED), CLIENT6, V6, None, SOLICITED)
     answered = Advertisement(B, A, V6, CLIENT6, V6, B, False, True, True)
     assert ndp.answer(plain, B) == answered
     assert ndp.answer(ndp.solicit(A, CLIENT6, V6, at=B), B) == answered
