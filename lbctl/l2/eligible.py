@@ -45,10 +45,10 @@ class Bar(Enum):
         "wait until a pod of it is ready there, or use externalTrafficPolicy Cluster",
     )
 
-    @property
-    def words(self) -> str:
-        """What goes after the node's name."""
-        return self.value[0]
+    def words(self, nodes: int) -> str:
+        """What goes after the name of one node, or the names of several."""
+        verb, _, rest = self.value[0].partition(" ")
+        return f"{verb if nodes == 1 else _PLURAL[verb]} {rest}"
 
     @property
     def hint(self) -> str:
@@ -56,6 +56,7 @@ class Bar(Enum):
         return self.value[1]
 
 
+_PLURAL = {"is": "are", "has": "have", "runs": "run"}
 NOBODY = "there is no announcer"
 NO_ENDPOINTS = "no Service on it has a ready endpoint"
 EXCLUDED_ALL = "every node that could announce it is labelled " + EXCLUDE
@@ -104,7 +105,7 @@ class Candidacy:
         by: dict[Bar, list[str]] = defaultdict(list)
         for node, bar in self.barred.items():
             by[bar].append(node)
-        return [(bar, f"{_names(sorted(by[bar]))} {bar.words}") for bar in Bar if bar in by]
+        return [(bar, f"{_names(sorted(by[bar]))} {bar.words(len(by[bar]))}") for bar in Bar if bar in by]
 
 
 def _names(names: list[str], most: int = 3) -> str:

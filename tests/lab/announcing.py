@@ -1,0 +1,92 @@
+"""lbctl in the lab: `serve` on one host, an announcer on each node; what they say is kept; none outlives the test."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.testbed.driver import until
+from tests.testbed.lab import Lab
+from tests.testbed.lan import NODES
+
+SOON = 20.0  # seconds within which lbctl does anything on two cores that others use too
+POOLS = "pools:\n- {name: lan, addresses: [192.0.2.200-192.0.2.220, '2001:db8::200/124']}\n"
+
+
+class Running:
+    """One lbctl on a host."""
+
+    def __init__(self, lab: Lab, host: str, *words: str) -> None:
+        self.host = host
+        self.said: list[str] = []
+        self.child: subprocess.Popen[str] = lab.lbctl(host, *words)
+        self._thread = threading.Thread(target=self._hear, daemon=True)
+        self._thread.start()
+
+    def _hear(self) -> None:
+        assert self.child.stderr is not None
+        for line in self.child.stderr:
+            self.said.append(line.rstrip("\n"))
+
+    def waits(self, words: str) -> None:
+        """Wait until a line of stderr has these words."""
+
+        def there() -> bool:
+            return any(words in line for line in self.said) or self.child.poll() is not None
+
+        until(there, f"{words!r} of {self.host}", seconds=SOON)
+        assert any(words in line for line in self.said), self.said
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End it by a signal; its exit status."""
+        self.child.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it ends."""
+        code = self.child.wait(30)
+        self._thread.join()
+        for pipe in (self.child.stdout, self.child.stderr):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+
+@contextlib.contextmanager
+def running(lab: Lab, host: str, *words: str) -> Iterator[Running]:
+    """One lbctl, killed in the end if it still runs."""
+    one = Running(lab, host, *words)
+    try:
+        yield one
+    finally:
+        if one.child.poll() is None:
+            one.end(signal.SIGKILL)
+        print(f"lbctl {words[0]} on {host} said:", *one.said, sep="\n")
+
+
+@contextlib.contextmanager
+def announcers(
+    lab: Lab, pools: Path, *words: str, nodes: Iterable[str] = NODES, serve: bool = True
+) -> Iterator[dict[str, Running]]:
+    """`lbctl serve` on gw, and `lbctl arp-announce` on nodes, by the host's name; all know the cluster."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        if serve:
+            command = ("serve", f"--pools={pools}", "--listen=off", "--no-leader-elect")
+            found["gw"] = stack.enter_context(running(lab, "gw", *command))
+        for node in nodes:
+            command = ("arp-announce", f"--node-name={node}", f"--pools={pools}", "--listen=off")
+            found[node] = stack.enter_context(running(lab, node, *command, *words))
+        for one in found.values():
+            one.waits("synced")
+        yield found
+
+
+def neighbours(lab: Lab, address: str, host: str = "client") -> str:
+    """The MAC that a host has for an address; empty when it has none."""
+    words = lab.space(host).run("ip", "neigh", "show", address).split()
+    return words[words.index("lladdr") + 1] if "lladdr" in words else ""
