@@ -230,17 +230,20 @@ def _bulk(bed: Bed, size: int, limit: float) -> Iterator[Figure]:
     for _ in range(3):
         with _Filled(admin):
             floors.append(min(floor_of(bed, workers) for workers in (4, 16)))
-    with _Filled(admin) as filled, _Serve(bed) as serve:
-        took = filled.last(names) - serve.began
+    with contextlib.ExitStack() as stack:
+        with _Filled(admin) as filled:
+            serve = stack.enter_context(_Serve(bed))
+            took = filled.last(names) - serve.began
         yield Figure(f"serve, {size} created before the start", took, "s", median(floors), limit)
         yield Figure(f"serve, CPU for {size}", serve.cpu(), "s")
         _wait_for_events(admin)
         before = serve.cpu()
         time.sleep(REST)  # because rest is what is measured
         yield Figure(f"serve, CPU at rest with {size}", (serve.cpu() - before) / REST * 100, "%", limit=0.5)
-        admin.send([("POST", SERVICES, json.dumps(service(name)).encode()) for name in more])
-        last = time.perf_counter()
-        late = filled.last([*names, *more]) - last
+        with _Filled(admin) as filled:
+            admin.send([("POST", SERVICES, json.dumps(service(name)).encode()) for name in more])
+            last = time.perf_counter()
+            late = filled.last(more) - last
         words = f"serve, {size} created while it runs: the last address after the last creation"
         yield Figure(words, late, "s", limit=1.0)
         yield Figure(f"serve, peak memory with {2 * size}", serve.peak(), "MB", limit=200)
