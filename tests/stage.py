@@ -19,7 +19,20 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from lbctl.addresses import parse_address
+from lbctl.ages import timestamp
 from lbctl.cli import run
+from lbctl.l2.facts import (
+    ANNOUNCES,
+    ANNOUNCES_LABEL,
+    LEASE,
+    LEASE_LABEL,
+    NOTE,
+    Interface,
+    Presence,
+    announces_text,
+    subnets_of,
+)
 from lbctl.poollint import Machine
 from lbctl.sandbox import Sandbox
 from tests.testbed.client import Client
@@ -148,6 +161,34 @@ class Stage:
         for item in self.api.get(path)["items"]:
             self._send("DELETE", f"{path}/{item['metadata']['name']}", None)
 
+    def node(self, name: str, address: str, labels: Mapping[str, str] | None = None) -> None:
+        """Make a Node that is ready."""
+        status = {"conditions": [{"type": "Ready", "status": "True"}], "addresses": [_internal(address)]}
+        self._send("POST", "/api/v1/nodes", {"metadata": {"name": name, "labels": dict(labels or {})}, "status": status})
+
+    def announcer(self, node: str, *addresses: str, ago: float = 90 * MINUTE, renewed: float = 3) -> None:
+        """What the announcer of a node has written, the last time `renewed` seconds before now."""
+        number = 10 + int(node[1:])
+        presence = Presence(node, (Interface("eth0", bytes([2, 0, 0xC0, 0, 2, number]), subnets_of(["192.0.2.0/24"])),))
+        said = announces_text((parse_address(a), "eth0", int(self.clock[0] - ago)) for a in addresses)
+        spec = {
+            "holderIdentity": node,
+            "leaseDurationSeconds": 40,
+            "renewTime": timestamp(self.clock[0] - renewed)[:-1] + ".000000Z",
+        }
+        for name, label, note in ((LEASE, LEASE_LABEL, presence.note()), (ANNOUNCES, ANNOUNCES_LABEL, said)):
+            meta = {"name": name + node, "labels": {label: "v1"}, "annotations": {NOTE: note}}
+            path = "/apis/coordination.k8s.io/v1/namespaces/lbctl-system/leases"
+            self._send("POST", path, {"metadata": meta, "spec": spec})
+
+    def endpoints(self, name: str, *nodes: str) -> None:
+        """The ready endpoints of the Service of this name in the namespace default, one on each of these nodes."""
+        meta = {"name": f"{name}-1", "labels": {"kubernetes.io/service-name": name}}
+        ready = {"conditions": {"ready": True}}
+        ends = [{"addresses": [f"10.244.{n[1:]}.2"], "nodeName": n, **ready} for n in nodes]
+        body = {"metadata": meta, "addressType": "IPv4", "endpoints": ends, "ports": []}
+        self._send("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body)
+
     def write(self, name: str, text: str) -> None:
         """Write a file into the folder."""
         (self.folder / name).write_text(text)
@@ -160,6 +201,10 @@ class Stage:
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
         status, answer = self.api.request(method, path, body)
         assert status in (200, 201), answer
+
+
+def _internal(address: str) -> dict[str, str]:
+    return {"type": "InternalIP", "address": address}
 
 
 _CLUSTER_IPS = {"IPv4": "10.96.0.%d", "IPv6": "fd00:10:96::%x"}

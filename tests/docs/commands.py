@@ -202,6 +202,17 @@ NOTES = {
     "systems that are installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a "
     "cluster-admin has it, rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; "
     "what it could read is written all the same.",
+    "arp-announce": "It takes CAP_NET_RAW, which it gives up once its sockets are open. With ADDRESS it asks the LAN "
+    "first (3 times within 300 ms; RFC 5227 has longer pauses): what another machine has is refused with that "
+    "machine's MAC. Without ADDRESS it follows Services, EndpointSlices, Nodes and the other announcers' Leases in "
+    "`lbctl-system`, and goes on without the API server. Announced is what Services of type LoadBalancer in scope show "
+    "in their status, as far as lbctl gave it or a pool holds it. A node may announce an address when it is Ready, has "
+    "a network and an announcer, is not labelled `node.kubernetes.io/exclude-from-external-load-balancers`, is matched "
+    "by the pool's `nodeSelector`, and has an interface on the address's subnet (or one of the pool's `interfaces`); "
+    "with `externalTrafficPolicy: Local` it also needs an endpoint of the Service. Nobody may while no Service on the "
+    "address has an endpoint. Of several that may one answers; a node that comes back stays behind it. "
+    "`--simulate-drain` shows what the label on NODE would move.",
+    "status": "NODE is what the announcers' Leases say, which is some seconds behind the LAN.",
     "demo": "It is what `make demo` runs.",
     "sandbox": "What is in it is gone when it ends.",
 }
@@ -233,6 +244,18 @@ def _lost(here: Stage) -> None:
 def _spent(here: Stage) -> None:
     _given(here)
     here.delete("web")
+
+
+def _announced(here: Stage) -> None:
+    _given(here)
+    here.node("n1", "192.0.2.11")
+    here.node("n2", "192.0.2.12")
+    here.announcer("n1", "192.0.2.200")
+    here.announcer("n2")
+    here.endpoints("web", "n1", "n2")
+    here.service("db", ago=HOUR)
+    here.run("assign", "db")
+    here.endpoints("db")
 
 
 def _bare(here: Stage) -> None:
@@ -284,6 +307,8 @@ EXAMPLES: dict[str, tuple[Callable[[Stage], None], tuple[str, ...]]] = {
     ),
     "release": (_given, ("lbctl release web", "lbctl list")),
     "explain": (_given, ("lbctl explain api", "lbctl explain web")),
+    "arp-announce": (_announced, ("lbctl arp-announce --simulate-drain n1",)),
+    "status": (_announced, ("lbctl status",)),
     "pools list": (_plain, ("lbctl pools list",)),
     "pools show": (_given, ("lbctl pools show lan",)),
     "pools diff": (_edited, ("cat new.yaml", "lbctl pools diff new.yaml")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbctl.announcer_metrics import ALL as ANNOUNCERS
 from lbctl.metrics import ALL, FREE, Described, Kind
 from lbctl.usage import State
 from tests.docs.markdown import code, page, table
@@ -35,6 +36,9 @@ def metrics_page() -> str:
         table(("`state`", "of an address"), ((f"`{state!s}`", words) for state, words in STATES.items())),
         "## Buckets",
         table(("histogram", "upper bounds, in seconds"), ((f"`{m.name}`", _bounds(m)) for m in ALL if m.buckets)),
+        "## Of announcers",
+        OF_ANNOUNCERS,
+        table(("metric", "type", "labels", "what it says"), map(_row, ANNOUNCERS)),
         "## Of the process",
         "On Linux, as every program that uses a Prometheus client has them.",
         table(("metric", "what it says"), ((f"`{name}`", words) for name, words in OF_THE_PROCESS.items())),
@@ -62,6 +66,12 @@ LABELS = """\
 RBAC's: `get`, `list`, `watch`, `create`, `update`, `patch`. `family` is `IPv4` or `IPv6`. `state` says who has an
 address of a pool:"""
 
+OF_ANNOUNCERS = """\
+lbctl arp-announce answers at `/metrics` too, by itself at 127.0.0.1:9656. `interface` is one of the node's; `why` is one
+of a few words: `unclaimed` (asked, and nobody answered), `silence` (the owner fell silent), `handover` (the owner may no
+longer, or ends), `unreachable` (the owner has lost the API server), `duplicate` (two announced it), `forced`; and of
+yields `stranger` (another machine has it), `duty` (this node may no longer), `link`, `stall`, `stop`."""
+
 ALERTS = """\
 Every replica reports what it sees of pools and Services, whether it leads or not: hence `max` and `min`, no sums."""
 
@@ -78,6 +88,14 @@ groups:
   - alert: LbctlPoolAlmostFull
     expr: min by (pool, family) (lbctl_pool_addresses{state="free"}) < 5
     for: 15m
+  - alert: LbctlAddressNotAnnounced
+    expr: max(lbctl_announcer_unannounced_addresses) > 0
+    for: 5m
+  - alert: LbctlAddressConflict
+    expr: sum(increase(lbctl_announcer_conflicts_total[10m])) > 0
+  - alert: LbctlAnnouncerCutOff
+    expr: lbctl_announcer_seconds_since_renewal > 60
+    for: 1m
   - alert: LbctlServicesPending
     expr: max by (reason) (lbctl_pending_services) > 0
     for: 15m

@@ -1,4 +1,4 @@
-"""From a pending Service to pods that answer a client on the LAN: lbctl serve, and an announcer on each of three nodes."""
+"""From a pending Service to pods that answer a client: lbctl serve, and an announcer on each of three nodes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def test_with_local_only_nodes_with_a_ready_pod_announce(lab: Lab, pools: Path) 
             lab.ready(node, False)
         with lab.capture() as seen, lab.asking(V4):
             until(lambda: not seen.answers(V4, time.monotonic() - 1), "silence", seconds=SOON)
-        assert "no Service on it has a ready endpoint" in explained(lab, pools)
+        why = f"{V4} by nobody: no Service on it has a ready endpoint"
+        until(lambda: why in explained(lab, pools), "explain to say why", seconds=SOON)
 
 
 def explained(lab: Lab, pools: Path, *words: str) -> str:
@@ -102,7 +103,7 @@ def printed(lab: Lab, *words: str) -> str:
 
 
 def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
-    """status, explain, --simulate-drain and an Event name the node whose MAC the client sees; the drain does as told."""
+    """status, explain, --simulate-drain and an Event name the node whose MAC the client sees; a drain does as told."""
     with announcers(lab, pools):
         article(lab)
         reached(lab, V4, 1)

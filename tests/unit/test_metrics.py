@@ -15,6 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from lbctl import metrics as room
 from lbctl.addresses import AddressSet, Family, Range
+from lbctl.announcer_metrics import ALL as ANNOUNCERS
+from lbctl.announcer_metrics import AnnouncerMetrics, Asked
+from lbctl.l2.actions import Kind as Happened
+from lbctl.l2.actions import Report, Why
 from lbctl.metrics import ALL, Kind, Metrics
 from lbctl.pools import Pool
 from lbctl.reasons import Reason
@@ -54,7 +58,7 @@ def everything() -> Metrics:
     return metrics
 
 
-def series(metrics: Metrics) -> Series:
+def series(metrics: Metrics | AnnouncerMetrics) -> Series:
     """Every sample by its name and labels, as prometheus-client's parser reads them."""
     _, body = metrics.exposed()
     found = [s for family in plain(body.decode()) for s in family.samples]
@@ -181,14 +185,14 @@ def test_promtool_takes_the_alerts_of_the_page(tmp_path: Path) -> None:
 
 def test_the_alerts_name_metrics_that_there_are() -> None:
     """And labels too."""
-    names = {metric.name for metric in ALL}
+    names = {metric.name for metric in (*ALL, *ANNOUNCERS)}
     for expression in re.findall(r"expr: (.*)", RULES):
         assert set(re.findall(r"lbctl_\w+", expression)) <= names
         for label in re.findall(r"by \(([^)]*)\)", expression):
             assert set(label.split(", ")) <= {label for metric in ALL for label in metric.labels}
 
 
-@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", dict.fromkeys((*ALL, *ANNOUNCERS)), ids=lambda metric: metric.name)
 def test_a_name_follows_the_conventions(metric: room.Described) -> None:
     """Prefix, base units, `_total` for counters and for nothing else, no colons, one sentence of help."""
     assert re.fullmatch(r"lbctl_[a-z]+(_[a-z]+)*", metric.name)
@@ -206,8 +210,46 @@ def test_every_metric_is_documented() -> None:
     _, body = everything().exposed()
     scraped = {line.split()[2] for line in body.decode().splitlines() if line.startswith("# TYPE")}
     assert [name for name in sorted(scraped) if f"`{name}`" not in text] == []
-    assert set(re.findall(r"`((?:lbctl|process)_\w+)`", text)) == {m.name for m in ALL} | set(OF_THE_PROCESS)
+    assert set(re.findall(r"`((?:lbctl|process)_\w+)`", text)) == {m.name for m in (*ALL, *ANNOUNCERS)} | set(
+        OF_THE_PROCESS
+    )
     assert scraped >= {metric.name for metric in ALL}
+
+
+def announcer() -> AnnouncerMetrics:
+    """An announcer's metrics in which every method has been called."""
+    asked = Asked(
+        addresses=lambda: {"eth0": 3},
+        replies=lambda: {"eth0": (5, 2)},
+        gratuitous=lambda: {"eth0": 7},
+        unannounced=lambda: 1,
+        restarts=lambda: 0,
+        renewed=lambda: 4.5,
+    )
+    metrics = AnnouncerMetrics(asked)
+    for kind in Happened:
+        metrics.report(Report(kind, "eth0", why=Why.SILENCE))
+    metrics.request("list", 200)
+    metrics.watch_restarted("gone")
+    return metrics
+
+
+def test_an_announcer_counts_by_interface() -> None:
+    """What is asked for at the scrape and what was counted, by interface and never by address."""
+    eth0 = ("interface", "eth0")
+    found = series(announcer())
+    assert found["lbctl_announcer_addresses", frozenset({eth0})] == 3
+    assert found["lbctl_announcer_replies_total", frozenset({eth0, ("protocol", "arp")})] == 5
+    assert found["lbctl_announcer_replies_total", frozenset({eth0, ("protocol", "ndp")})] == 2
+    assert found["lbctl_announcer_gratuitous_total", frozenset({eth0})] == 7
+    assert found["lbctl_announcer_takeovers_total", frozenset({eth0, ("why", "silence")})] == 1
+    assert found["lbctl_announcer_yields_total", frozenset({eth0, ("why", "silence")})] == 2
+    assert found["lbctl_announcer_conflicts_total", frozenset({eth0})] == 2
+    assert found["lbctl_announcer_stalls_total", frozenset()] == 1
+    assert found["lbctl_announcer_seconds_since_renewal", frozenset()] == 4.5
+    _, body = announcer().exposed()
+    scraped = {line.split()[2] for line in body.decode().splitlines() if line.startswith("# TYPE")}
+    assert scraped >= {metric.name for metric in ANNOUNCERS}
 
 
 def test_every_state_is_documented() -> None:
@@ -220,3 +262,5 @@ def test_no_label_grows_with_the_cluster() -> None:
     """Each label's values come from the pool file, the API's words or this code."""
     bounded = {"pool", "family", "state", "reason", "verb", "code", "cause", "outcome", "version", "python_version"}
     assert {label for metric in ALL for label in metric.labels} == bounded
+    more = {label for metric in ANNOUNCERS for label in metric.labels} - bounded
+    assert more == {"interface", "protocol", "why"}
