@@ -165,6 +165,11 @@ class Link:
             raise self._failure
         self._answering.shared.beat(self._patience)
 
+    @property
+    def responder(self) -> int:
+        """The id of the process that answers."""
+        return self._answering.pid
+
     def answered(self) -> dict[str, tuple[int, int]]:
         """Interface -> how many ARP requests and how many solicitations were answered there since the start."""
         with self._lock:
