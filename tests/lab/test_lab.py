@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -103,6 +104,36 @@ def test_a_partition_parts_two_hosts_and_no_others(lab: Lab) -> None:
     assert [pair for pair, alive in found.items() if not alive] == [("n1", "n2"), ("n2", "n1")]
     lab.lan.restore()
     assert _comes(lab, "n2", by="n1")
+
+
+def test_a_link_that_is_delayed_brings_everything_late(lab: Lab) -> None:
+    """Each way, whatever it is, answers of many segments too; and restored nothing."""
+    lab.expose("web", V4)
+    _give(lab, "n1", V4)
+    lab.fetch(V4)
+    lab.lan.delay("n1", 0.1)
+    began = time.monotonic()
+    with lab.connect(V4, timeout=5):
+        assert time.monotonic() - began >= 0.2
+    with lab.space("n1").call(lambda: socket.create_server((HOSTS["n1"].ipv4, 7001))) as listener:
+        sent = bytes(range(256)) * 2000
+        with lab.connect(HOSTS["n1"].ipv4, 7001) as client:
+            accepted, _ = listener.accept()
+            sender = threading.Thread(target=_send, args=(client, sent))
+            sender.start()
+            with accepted:
+                assert b"".join(iter(lambda: accepted.recv(65536), b"")) == sent
+            sender.join()
+    lab.lan.cut_in_switch("n1")
+    assert not _alive(lab, "n1")
+    lab.lan.restore()
+    assert _comes(lab, "n1")
+    assert lab.space("switch").run("ip", "-brief", "link", "show", "type", "veth").count("\n") == len(HOSTS)
+
+
+def _send(sock: socket.socket, data: bytes) -> None:
+    sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
 
 
 def _alive(lab: Lab, host: str, *, by: str = "client") -> bool:

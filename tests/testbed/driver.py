@@ -157,7 +157,7 @@ class Bed(Hand):
         return [
             f"--etcd-servers={self._etcd_url}",
             "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",  # which it else takes from the default route, of which the lab may have none
+            "--advertise-address=127.0.0.1",  # else that of the default route, of which a lab may have none
             f"--secure-port={self.url.rpartition(':')[2]}",
             "--cert-dir=certs",
             "--authorization-mode=RBAC",

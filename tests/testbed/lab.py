@@ -10,7 +10,7 @@
         lab.space("client").run("ip", "neigh")    # a Namespace: run, call, command, path
 
 Wires, all of `lab.lan` (lan.py has the picture, the names and the addresses): `cut_link(host)`, `cut_in_switch(host)`,
-which leaves the carrier on, `partition(host, host)`, and `restore()` of everything.
+which leaves the carrier on, `partition(host, host)`, `delay(host, seconds)`, and `restore()` of everything.
 
 API server: `lab.hand.apiserver.stop()`, `.start()`, `.pause()`, then `lab.hand.ready()`. `lab.cut_api(host)` cuts off
 one host, `lab.restore_api(host)` lets it back, as a cable would: connections stay open and nothing comes through.

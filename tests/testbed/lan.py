@@ -11,15 +11,23 @@ It knows nothing of Kubernetes. The MAC of a host says which it is: its IPv4 add
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.testbed.netns import Namespace
+from tests.testbed.servers import dies_with_us
 
 NODES = ("n1", "n2", "n3")
 PODS = ("p1", "p2", "p3")
 PORT = "eth0"  # what each host's end of its wire is called; the switch's end has the host's name
 BRIDGE = "br0"
+DELAY_LINE = Path(__file__).with_name("delay_line.py")
+SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23  # packet(7)
+ETH_P_ALL = 3
 
 # Kernels keep IPv4 settings of the machine in a new namespace and forget those of IPv6, so all that matter stand here.
 # No DAD for a host's own addresses, which would keep them silent for a second.
@@ -41,6 +49,9 @@ ROUTER = {
     "ipv4/conf/default/send_redirects": "0",
     "ipv6/conf/all/forwarding": "1",
 }
+
+# A switch says nothing itself.
+SWITCH = {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"}
 
 FAULTS = """
 table bridge lab {
@@ -90,6 +101,7 @@ class Lan:
 
     def __init__(self) -> None:
         self.spaces: dict[str, Namespace] = {}
+        self._delayed: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Lan:
         try:
@@ -106,13 +118,15 @@ class Lan:
 
     def close(self) -> None:
         """Take it down."""
+        self._end_delays()
         for space in self.spaces.values():
             space.close()
         self.spaces.clear()
 
     def _wire(self) -> None:
         for name, space in self.spaces.items():
-            sysctl(space, EVERYWHERE | (ROUTER if name in (*NODES, "gw") else {}))
+            more = ROUTER if name in (*NODES, "gw") else SWITCH if name == "switch" else {}
+            sysctl(space, EVERYWHERE | more)
         self._ip("switch", f"link add {BRIDGE} type bridge", f"link set {BRIDGE} promisc on up")
         for host in HOSTS.values():
             self._connect(host)
@@ -167,16 +181,47 @@ class Lan:
 
     def cut_in_switch(self, host: str) -> None:
         """The switch passes nothing from or to the host, whose carrier stays on."""
-        self._nft(f"add element bridge lab cut {{ {host} }}")
+        self._nft(f"add element bridge lab cut {{ {self._port(host)} }}")
 
     def partition(self, one: str, other: str) -> None:
         """The switch passes nothing between these two."""
+        one, other = self._port(one), self._port(other)
         self._nft(f"add element bridge lab apart {{ {one} . {other}, {other} . {one} }}")
 
+    def delay(self, host: str, seconds: float) -> None:
+        """Whatever the host sends or gets from now on is that late; call it before other faults of the host."""
+        near, far = f"{host}.near", f"{host}.far"
+        self._ip(
+            "switch",
+            f"link set {host} nomaster",
+            f"link add {near} type veth peer name {far}",
+            f"link set {far} up",
+            f"link set {near} master {BRIDGE} up",
+        )
+        ends = [self.spaces["switch"].call(lambda name=name: _tap(name)) for name in (host, far)]  # type: ignore[misc]
+        numbers = [end.fileno() for end in ends]
+        command = [sys.executable, "-IS", str(DELAY_LINE), str(seconds), *map(str, numbers)]
+        self._delayed[host] = subprocess.Popen(command, pass_fds=numbers, preexec_fn=dies_with_us())
+        for end in ends:
+            end.close()
+
     def restore(self) -> None:
-        """All wires are whole again."""
+        """All wires are whole again, and as fast as ever."""
         self._nft("flush set bridge lab cut; flush set bridge lab apart")
+        for host in list(self._delayed):
+            self._ip("switch", f"link delete {host}.near", f"link set {host} master {BRIDGE}")
+        self._end_delays()
         self._ip("switch", *(f"link set {host} up" for host in HOSTS))
+
+    def _port(self, host: str) -> str:
+        """The bridge's end of the host's wire."""
+        return f"{host}.near" if host in self._delayed else host
+
+    def _end_delays(self) -> None:
+        for line in self._delayed.values():
+            line.kill()
+            line.wait()
+        self._delayed.clear()
 
     def _nft(self, rules: str) -> None:
         self.spaces["switch"].run("nft", rules)
@@ -191,3 +236,12 @@ def sysctl(space: Namespace, values: Mapping[str, str]) -> None:
                 file.write(value)
 
     space.call(write)
+
+
+def _tap(interface: str) -> socket.socket:
+    """All frames that come in at an interface; to be called in its namespace."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+    sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    sock.bind((interface, ETH_P_ALL))
+    return sock
