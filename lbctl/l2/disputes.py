@@ -7,9 +7,9 @@ from lbctl.l2.directory import Directory
 from lbctl.l2.frames import Mac
 from lbctl.l2.seats import Conflict, Contest
 
-HEARD_US = 0.25  # seconds after which a peer's claim was made knowing ours
-INSIST = 0.3  # seconds until a peer is asked whether it still claims what we keep
-MOST = 10.0  # seconds between two such questions, which double while neither yields
+HEARD_US = 0.1  # seconds after which a peer's claim was made knowing ours
+INSIST = 0.15  # seconds until a peer is asked whether it still claims what we keep: twice, and all is over in a second
+STUBBORN, MOST = 2, 10.0  # after that many times neither yields, so ask ever less often; seconds
 DEFEND = 10.0  # seconds between two announcements against a stranger: RFC 5227 1.1, DEFEND_INTERVAL
 GRACE = 1.0  # seconds in which an unknown MAC may turn out to be a peer's, whose Lease we have not seen yet
 QUIET = 300.0  # seconds without a claim after which the next one is reported anew
@@ -23,18 +23,18 @@ class Disputes:
         self._contests: dict[Address, Contest] = {}
         self._conflicts: dict[Address, Conflict] = {}
 
-    def insisted(self, now: float, address: Address, mac: Mac) -> bool | None:
-        """Whether a peer claims what we keep though it heard us since; None when it cannot have heard us yet."""
+    def again(self, now: float, address: Address, mac: Mac) -> int | None:
+        """How often a peer claimed what we keep though it heard us, this time included; None when it cannot have heard
+        us yet."""
         contest = self._contests.get(address)
         if contest is None or contest.mac != mac:
-            return False
-        return None if now < contest.heard_us else True
+            return 0
+        return None if now < contest.heard_us else contest.again + 1
 
-    def keep(self, now: float, address: Address, mac: Mac) -> None:
+    def keep(self, now: float, address: Address, mac: Mac, again: int = 0) -> None:
         """We keep it, and said so aloud."""
-        before = self._contests.get(address)
-        wait = INSIST if before is None or before.mac != mac else min(before.wait * 2, MOST)
-        self._contests[address] = Contest(mac, wait, now + HEARD_US, now + wait)
+        wait = INSIST if again < STUBBORN else min(INSIST * 2 ** (again - STUBBORN), MOST)
+        self._contests[address] = Contest(mac, again, now + HEARD_US, now + wait)
 
     def over(self, address: Address) -> None:
         """We keep it no longer."""

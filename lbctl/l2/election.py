@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from lbctl.addresses import Address
 from lbctl.l2.frames import Mac
@@ -52,38 +53,53 @@ def place(node: str, candidates: Iterable[str], fresh: Callable[[str], bool], wi
 class Standing:
     """What an owner knows of its own claim when it hears that a peer claims the address, too."""
 
-    interrupted: bool  # heard no peer for a second since it last asked: others may have taken over rightly
-    succeeded: bool  # took the address from that very peer, because it was silent
-    connected: bool  # reaches the API
-    recent: bool  # took it just now, perhaps at the same moment
-    ahead: bool  # comes before the peer in the order (`rank`)
+    interrupted: bool = False  # heard no peer for a second since it took it: others may have it by right
+    lonely: bool = False  # heard no peer when it took it, and not since: perhaps it was away, and not the peer
+    succeeded: bool = False  # took the address from that very peer, because it was silent
+    away: bool = False  # has not heard that peer for a second until just now, but others
+    connected: bool = True  # reaches the API
+    recent: bool = False  # took it just now, perhaps at the same moment
+    ahead: bool = False  # comes before the peer in the order (`rank`)
 
 
-Rule = tuple[str, Callable[[Standing, bool], bool], Callable[[Standing], bool]]
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How the peer claims it: to all of the LAN (`aloud`: a gratuitous ARP), and how often again after it heard us."""
 
-# The first that applies decides: its name, when it applies (the standing; whether the peer told all of the LAN), and
-# whether to keep the address. DESIGN 7: "Two owners that hear each other".
-RULES: tuple[Rule, ...] = (
-    ("one that was interrupted since it last asked yields", lambda s, _: s.interrupted, lambda _: False),
-    # The peer, not we, was away. It yields by the first rule, or both wait for the last one.
-    ("who took over from the silent peer stays", lambda s, _: s.succeeded, lambda _: True),
-    # Its kube-proxy goes stale, and the peer may know better. When both took over at the same time the order decides,
-    # or both would yield.
-    (
+    aloud: bool = False
+    again: int = 0
+
+
+class Rule(NamedTuple):
+    """A sentence, when it applies, and whether to keep the address then."""
+
+    says: str
+    applies: Callable[[Standing, Heard], bool]
+    keeps: Callable[[Standing], bool]
+
+
+# The first that applies decides. DESIGN 7: "Two owners that hear each other: one that was interrupted since it last asked
+# yields, else the lower in order; the other announces once more." The others see to it that not both yield, and that
+# who was cut off from all yields to who was not.
+RULES = (
+    Rule("claimed again twice: the order alone, for both know it", lambda _, h: h.again > 1, lambda s: s.ahead),
+    Rule("one that was interrupted since it last asked yields", lambda s, _: s.interrupted, lambda _: False),
+    # In a LAN of two, both heard nobody: who took over stays, for the other is interrupted. Where it is not, and says so
+    # again, there are others that hear it.
+    Rule("who took it alone yields to who insists", lambda s, h: s.lonely and h.again > 0, lambda _: False),
+    Rule("who took it alone stays at first", lambda s, _: s.lonely, lambda _: True),
+    Rule("who took over from the silent peer stays", lambda s, _: s.succeeded, lambda _: True),
+    Rule("who heard others while the peer was away stays", lambda s, _: s.away, lambda _: True),
+    # Its kube-proxy goes stale, and the peer may know better. When both took over at the same moment the order decides.
+    Rule(
         "an owner without API yields to a gratuitous ARP",
-        lambda s, told_all: told_all and not s.connected and not s.recent,
+        lambda s, h: h.aloud and not s.connected and not s.recent,
         lambda _: False,
     ),
-    ("else the lower in order yields", lambda _s, _: True, lambda s: s.ahead),
+    Rule("else the lower in order yields", lambda _s, _h: True, lambda s: s.ahead),
 )
 
 
-def keeps(standing: Standing, told_all: bool, insisted: bool) -> bool:
-    """Whether an owner stays that hears a peer claim its address: as a gratuitous ARP (`told_all`) or as an answer.
-
-    `insisted`: the peer claims it still, though it has heard us since. Then what either knows does not settle it, and
-    the order alone does, which both know.
-    """
-    if insisted:
-        return standing.ahead
-    return next(verdict(standing) for _, applies, verdict in RULES if applies(standing, told_all))
+def keeps(standing: Standing, heard: Heard) -> bool:
+    """Whether an owner stays that hears a peer claim its address."""
+    return next(rule.keeps(standing) for rule in RULES if rule.applies(standing, heard))

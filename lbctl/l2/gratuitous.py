@@ -47,11 +47,6 @@ class Gratuitous:
         """It is announced no longer."""
         self._slow.pop(address, None)
 
-    def clear(self) -> None:
-        """Nothing is announced any longer."""
-        self._bursts.clear()
-        self._slow.clear()
-
     def due(self) -> float | None:
         """When `run` is wanted next."""
         times = [burst.due for burst in self._bursts]

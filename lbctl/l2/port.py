@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from lbctl.addresses import Address
 from lbctl.l2 import election
-from lbctl.l2.actions import Action, Answer, Duty, Kind, OnConflict, Report, Send, Silence, Why
+from lbctl.l2.actions import Action, Answer, Duty, Kind, OnConflict, Report, Send, Why
 from lbctl.l2.directory import Directory
 from lbctl.l2.frames import Frame, Mac
 from lbctl.l2.messages import Claim, Manner, Question, Voice, read
@@ -104,11 +104,10 @@ class Port:
         table = self._table
         answered = self._answered()
         for seat in answered:
-            self._out(Silence(table.interface, seat.address))
-            table.disputes.over(seat.address)
-        for seat in list(table.leaving.values()):
-            table.drop(now, seat, Why.STALL)
-        table.aloud.clear()
+            if seat.phase is Phase.LEAVING:
+                table.drop(now, seat, Why.STALL)
+            else:
+                table.silence(seat)
         table.sentry.restart(now)
         for owner in table.owners.values():
             owner.restart(now)
@@ -176,20 +175,21 @@ class Port:
     def _duplicate(self, now: float, seat: Seat, claim: Claim, name: str) -> None:
         """Two announce it and hear each other: one yields, the other announces once more (DESIGN 7)."""
         table = self._table
-        insisted = table.disputes.insisted(now, seat.address, claim.mac)
-        if insisted is None:
+        again = table.disputes.again(now, seat.address, claim.mac)
+        if again is None:
             return
-        ahead = election.ahead(self._directory.node, name, seat.address, table.voice.mac, claim.mac)
         standing = election.Standing(
             interrupted=table.sentry.interrupted(seat),
+            lonely=table.sentry.lonely(seat),
             succeeded=seat.why is Why.SILENCE and seat.taken_from == claim.mac,
+            away=table.sentry.was_away(now, name),
             connected=self._directory.connected,
             recent=now - seat.since < RECENT,
-            ahead=ahead,
+            ahead=election.ahead(self._directory.node, name, seat.address, table.voice.mac, claim.mac),
         )
-        if election.keeps(standing, claim.manner is Manner.ALOUD, insisted):
+        if election.keeps(standing, election.Heard(claim.manner is Manner.ALOUD, again)):
             table.announce([seat.address])
-            table.disputes.keep(now, seat.address, claim.mac)
+            table.disputes.keep(now, seat.address, claim.mac, again)
         else:
             table.give_up(now, seat, claim.mac)
 
@@ -258,8 +258,7 @@ class Port:
                 continue
             table.turns.remove(turn)
             table.take(now, waiting, turn.why, turn.owner)
-            if turn.owner is None:
-                table.sentry.taken(waiting, turn.began)
+            table.sentry.taken(waiting, turn.began)
 
     def _owners(self, now: float) -> None:
         """The owners that we stand behind."""

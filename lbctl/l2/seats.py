@@ -59,7 +59,7 @@ class Contest:
     """A peer claims an address that we keep: until it yields, or shows that it heard us and does not."""
 
     mac: Mac
-    wait: float  # seconds, twice as long each time
+    again: int  # how often it claimed it again, knowing ours
     heard_us: float  # a claim from then on was made knowing ours
     ask_at: float
     asked: bool = False

@@ -29,7 +29,9 @@ class Sentry:
         self._last = NEVER  # when any was
         self._missing: set[str] = set()
         self._alone = False
-        self._unsure: set[Address] = set()  # ours as we thought before we were cut off
+        self._back: dict[str, float] = {}  # peer that was missing -> when it was heard again
+        self._unsure: set[Address] = set()  # ours before we were cut off
+        self._lonely: set[Address] = set()  # taken when we heard nobody
         self._owned: list[Seat] = []
         self._wanted: set[str] = set()  # peers that should ask us
         self._turn = 0
@@ -41,9 +43,13 @@ class Sentry:
     def heard(self, now: float, name: str) -> None:
         """A peer's frame came in."""
         self._heard[name] = self._last = now
+        if not self._missing and self._done is None:
+            self._lonely.clear()  # we are heard, only too new an owner to be asked by all
         if name in self._missing:
             # It was away, or we were: others may have taken over what we have, and nobody asks us about that.
             self._missing.discard(name)
+            if not self._alone:
+                self._back[name] = now
             self._alone = False
             if not self._rounds and self._owned:
                 start = max(now, self._began + SELDOM)
@@ -53,7 +59,9 @@ class Sentry:
         """We stood still, and could not hear anybody."""
         self._heard = dict.fromkeys(self._heard, now)
         self._missing.clear()
+        self._back.clear()
         self._unsure.clear()
+        self._lonely.clear()
         self._rounds.clear()
         self._alone, self._done = False, None
 
@@ -76,15 +84,24 @@ class Sentry:
         if self._last < began:
             names = {name for seat in seats for name in seat.duty.order} - {self._directory.node}
             if any(self._directory.fresh(name) for name in names):
-                self._unsure.update(seat.address for seat in seats)
+                self._lonely.update(seat.address for seat in seats)
 
     def lost(self, address: Address) -> None:
         """It is ours no longer."""
         self._unsure.discard(address)
+        self._lonely.discard(address)
 
     def interrupted(self, seat: Seat) -> bool:
-        """Whether we have been cut off since we last asked for it, so that another has it by right."""
+        """Whether we have been cut off since we took it, so that another may have it by right."""
         return seat.address in self._unsure
+
+    def lonely(self, seat: Seat) -> bool:
+        """Whether we took it when we heard nobody, and heard nobody for long after."""
+        return seat.address in self._lonely
+
+    def was_away(self, now: float, name: str) -> bool:
+        """Whether this peer was not heard for a second until just now, and others were."""
+        return now - self._back.get(name, NEVER) < SELDOM
 
     def due(self) -> float | None:
         """When `run` is wanted next."""
@@ -106,6 +123,7 @@ class Sentry:
         if self._done is not None and self._done <= now:
             self._done = None
             self._unsure.clear()  # what others have was answered, and yielded
+            self._lonely.clear()
         if not self._wanted or now < self._look:
             return ask, False
         self._look = now + LOOK

@@ -126,7 +126,7 @@ class Table:
         """Yield to a peer that claims what we announce."""
         if seat.why in (Why.HANDOVER, Why.UNREACHABLE) and seat.taken_from == mac:
             self.handover.refused(now, mac)
-        self._silence(seat)
+        self.silence(seat)
         self.report(now, Kind.YIELDED, seat, Why.DUPLICATE, mac)
         self.behind(now, seat, mac)
         if seat.phase is Phase.STANDBY:
@@ -135,7 +135,7 @@ class Table:
     def refuse(self, now: float, seat: Seat, mac: Mac) -> None:
         """Leave it to a stranger, and ask again later."""
         if seat.phase is Phase.ANNOUNCING:
-            self._silence(seat)
+            self.silence(seat)
             self.report(now, Kind.YIELDED, seat, Why.STRANGER, mac)
         self._leave_lists(seat)
         seat.phase, seat.owner, seat.until = Phase.YIELDED, mac, now + AGAIN
@@ -162,7 +162,7 @@ class Table:
     def drop(self, now: float, seat: Seat, why: Why, mac: Mac | None = None) -> None:
         """It is none of our business any longer."""
         if seat.phase in (Phase.ANNOUNCING, Phase.LEAVING):
-            self._silence(seat)
+            self.silence(seat)
             self.report(now, Kind.LEFT, seat, why, mac)
         self._leave_lists(seat)
         del self.seats[seat.address]
@@ -183,7 +183,8 @@ class Table:
         peer = None if mac is None else self.directory.name_of(now, mac)
         self.out(Report(kind, self.interface, seat.address, why, mac, peer or ""))
 
-    def _silence(self, seat: Seat) -> None:
+    def silence(self, seat: Seat) -> None:
+        """Answer for it no longer."""
         self.out(Silence(self.interface, seat.address))
         self.aloud.discard(seat.address)
         self.disputes.over(seat.address)

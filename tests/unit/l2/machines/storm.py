@@ -62,6 +62,7 @@ class Storm:
         """One mishap when all is well, and what one mishap may cost."""
         kind = self.random.choice(GENTLE + HARSH + WIDE * self.wide)
         whole = self._whole()
+        company = sum(node.running and node.carrier and node.side == 0 for node in self.lan.nodes) > 1
         before = {address: self.lan.owners(address) for address in self.lan.addresses}
         moves = {address: self.lan.moves(address) for address in self.lan.addresses}
         self._bound = OUTAGE if whole and kind not in WIDE else SETTLED
