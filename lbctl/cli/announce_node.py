@@ -54,14 +54,14 @@ class Wanted:
 def announce(where: Where, wanted: Wanted, pools: PoolFile, log: Log) -> int:
     """Announce until told to stop; the exit code. LbctlError where the cluster or the LAN is out of reach."""
     address = parse_listen(wanted.listen)
+    cluster = where.cluster("arp-announce", pools)
+    # Asked first, so that whoever may not is told at once, and the server's time is known.
+    names = {item["metadata"]["name"]: item["metadata"]["uid"] for item in cluster.kube.list_nodes().items}
+    if wanted.node not in names:
+        hint = f"name this Node with --node-name or NODE_NAME: {', '.join(sorted(names)) or 'there is none'}"
+        raise LbctlError(f"there is no Node {wanted.node}", hint=hint)
     link = Link(lambda *heard: node.agent.heard(*heard), lambda there: node.agent.changed(there), STALL)
     with contextlib.closing(link):
-        cluster = where.cluster("arp-announce", pools)
-        # Asked first, so that whoever may not is told at once, and the server's time is known.
-        names = {item["metadata"]["name"]: item["metadata"]["uid"] for item in cluster.kube.list_nodes().items}
-        if wanted.node not in names:
-            hint = f"name this Node with --node-name or NODE_NAME: {', '.join(sorted(names)) or 'there is none'}"
-            raise LbctlError(f"there is no Node {wanted.node}", hint=hint)
         with contextlib.suppress(OSError):  # where the kernel will not: then it keeps what it has
             drop()
         signals = Signals()

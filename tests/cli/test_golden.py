@@ -18,7 +18,19 @@ import pytest
 import yaml
 
 from lbctl.reasons import Reason
-from tests.cli.village import adopted, assigned, changed, crowded, elsewhere, lost, nothing, pending, spent, theirs
+from tests.cli.village import (
+    adopted,
+    announced,
+    assigned,
+    changed,
+    crowded,
+    elsewhere,
+    lost,
+    nothing,
+    pending,
+    spent,
+    theirs,
+)
 from tests.stage import Stage, stage
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +96,20 @@ CASES = {
     "explain-taken": Case("explain taken", crowded),
     "explain-reserved": Case("explain kept", crowded),
     "explain-full": Case("explain full", crowded),
+    "explain-announced": Case("explain dual", announced),
+    "explain-announced-json": Case("explain dual -o json", announced),
+    "status": Case("status", announced),
+    "status-namespace": Case("status -n prod", announced),
+    "status-nothing": Case("status"),
+    "announce-drain": Case("arp-announce --simulate-drain n1", announced),
+    "announce-drain-nothing": Case("arp-announce --simulate-drain n3", announced),
+    "announce-drain-nowhere": Case("arp-announce --simulate-drain n9", announced),
+    "announce-without-pools": Case("arp-announce --pools none.yaml"),
+    "announce-nowhere": Case("arp-announce --node-name n9", announced),
+    "announce-usage-force": Case("arp-announce --force"),
+    "announce-usage-drain": Case("arp-announce 192.0.2.240 --simulate-drain n1"),
+    "announce-usage-address": Case("arp-announce 192.0.2.256"),
+    "announce-usage-listen": Case("arp-announce --listen here", announced),
     "claims-list": Case("claims list", assigned),
     "claims-list-json": Case("claims list -o json", assigned),
     "claims-list-nothing": Case("claims list"),

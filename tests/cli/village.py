@@ -43,6 +43,19 @@ def assigned(here: Stage) -> None:
     here.run("assign", "late")
 
 
+def announced(here: Stage) -> None:
+    """The same, with announcers on two of three nodes, one of which is gone for minutes, and endpoints for some."""
+    assigned(here)
+    here.node("n1", "192.0.2.11")
+    here.node("n2", "192.0.2.12")
+    here.node("n3", "192.0.2.13", {"node.kubernetes.io/exclude-from-external-load-balancers": ""})
+    here.announcer("n1", "192.0.2.202", "192.0.2.203")
+    here.announcer("n2", "192.0.2.201", renewed=5 * MINUTE)
+    here.announcer("n3")
+    for name in ("api", "dual", "late"):
+        here.endpoints(name, "n1", "n3")
+
+
 def theirs(here: Stage) -> None:
     """Services that another controller has served, with all that stands in the way of adopting some."""
     for name, address, more in (
