@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lbctl.addresses import Address
@@ -31,10 +30,10 @@ from lbctl.l2.facts import (
     parse_node,
     parse_slice,
 )
+from lbctl.l2.renewals import Renewals
 
 PORTION = 64  # addresses judged at once: a millisecond or two
 LOOK = 1.0  # seconds between two looks at whose Lease has run out
-FORGOTTEN = 300.0  # seconds after which nobody waits for a node whose Lease has run out; it may still be announcing
 
 
 class Follower(Protocol):
@@ -56,14 +55,6 @@ class Follower(Protocol):
         """A watch ended or could not begin; from the reflector's own thread."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """A Lease as last seen, and when (this node's clock): what its holder's clock says is compared with itself only."""
-
-    lease: Lease
-    at: float
-
-
 class Duties:
     """One node's: start(), stop(). `interfaces` is to be called with this node's own at each change."""
 
@@ -83,9 +74,7 @@ class Duties:
         self._news: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
-        self._seen: dict[str, _Seen] = {}
-        self._own: float | None = None  # when this node's own Lease was last seen renewed
-        self._floor = 0.0  # since when it has been seen so without a gap
+        self._renewals = Renewals(node)
         self._told_peers: tuple[Mapping[str, Peer], bool] | None = None
         self._failed: BaseException | None = None
         self.reflectors: dict[str, Reflector[Any]] = {
@@ -122,11 +111,6 @@ class Duties:
     def failed(self) -> BaseException | None:
         """What the thread died of, which is a bug."""
         return self._failed
-
-    def connected(self) -> bool:
-        """Whether this node's own Lease comes back renewed: it reaches the API server, and its watch is alive."""
-        mine, at = self._seen.get(self._node), self._own
-        return mine is not None and at is not None and self._clock() - at < mine.lease.seconds
 
     def tell(self, change: Callable[[Eligibility], None]) -> None:
         """Something that no reflector brings: this node's interfaces, another pool file."""
@@ -188,42 +172,23 @@ class Duties:
 
     def _lease_changed(self, change: Change[Any]) -> None:
         lease: Lease | None = change.new
-        if lease is None:
-            for node in [n for n, seen in self._seen.items() if change.old and n == change.old.presence.node]:
-                del self._seen[node]
-                self._put(node, None)
-            return
-        node, now = lease.presence.node, self._clock()
-        before = self._seen.get(node)
-        if before is None or before.lease != lease:
-            self._seen[node] = _Seen(lease, now)
-        if node == self._node:
-            if self._own is None or now - self._own >= lease.seconds:
-                self._floor = now  # the others' Leases could not be seen renewed meanwhile
-            self._own = now
-        self._put(node, lease.presence)
+        if lease is not None:
+            self._renewals.put(self._clock(), lease)
+            self._put(lease.presence.node, lease.presence)
+        elif change.old is not None:
+            self._renewals.drop(change.old.presence.node)
+            self._put(change.old.presence.node, None)
 
     def _put(self, node: str, presence: Presence | None) -> None:
         """This node's own presence is what it sees of its interfaces, not what its Lease says of them."""
         if node != self._node:
             self._known.put_presence(node, presence)
 
-    def _lapsed(self, seen: _Seen) -> float | None:
-        """Since when a Lease has run out; None when it has not, or when this node cannot tell."""
-        until = max(seen.at, self._floor) + seen.lease.seconds
-        return until if self.connected() and self._clock() >= until else None
-
     def _review(self) -> None:
         """Tell of the peers, where anything has changed."""
-        lapsed = {node: self._lapsed(seen) for node, seen in self._seen.items() if node != self._node}
         now = self._clock()
-        self._known.lapse(frozenset(n for n, at in lapsed.items() if at is not None and now - at >= FORGOTTEN))
-        found = {
-            node: Peer(self._seen[node].lease.presence.macs, at)
-            for node, at in lapsed.items()
-            if not self._seen[node].lease.presence.left
-        }
-        told = (found, self.connected())
+        self._known.lapse(self._renewals.forgotten(now))
+        told = (self._renewals.peers(now), self._renewals.connected(now))
         if told != self._told_peers:
             self._told_peers = told
             self._follower.peers(*told)
