@@ -109,7 +109,8 @@ def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
         reached(lab, V4, 1)
         first = owner(lab, V4)
         file = f"--pools={pools}"
-        until(lambda: first in printed(lab, "status", file), "status to know", seconds=SOON)
+        row = [V4, "default/test-svc-1", first]
+        until(lambda: row == printed(lab, "status", file).splitlines()[1].split()[:3], "status to know", seconds=SOON)
         found = json.loads(explained(lab, pools, "-o", "json"))["announced"]
         assert [(one["address"], [by["node"] for by in one["by"]]) for one in found] == [(V4, [first])]
         assert set(found[0]["candidates"]) == set(NODES)
@@ -142,6 +143,29 @@ def test_an_announcer_that_is_told_to_end_hands_over(lab: Lab, pools: Path) -> N
                 time.sleep(0.02)
         assert overlap(seen.answers(V4)) <= 1
         assert owner(lab, V4) != first
+
+
+def test_it_goes_on_without_the_api_server(lab: Lab, pools: Path) -> None:
+    """Gone for all, and the owner is killed: another takes over, and keeps the address when all are back."""
+    with announcers(lab, pools) as there:
+        article(lab)
+        reached(lab, V4, 1)
+        first = owner(lab, V4)
+        lab.hand.apiserver.stop()
+        try:
+            assert lab.reaches(V4)
+            there[first].end(signal.SIGKILL)
+            until(lambda: owner(lab, V4) != first, "another to take over", seconds=SOON)
+            second = owner(lab, V4)
+            assert lab.reaches(V4)
+        finally:
+            lab.hand.apiserver.start()
+            lab.hand.ready()
+        with running(lab, first, "arp-announce", f"--node-name={first}", f"--pools={pools}", "--listen=off") as again:
+            again.waits("synced")
+            with lab.capture() as seen, lab.asking(V4):
+                time.sleep(3)
+            assert seen.owners(V4) == [second]
 
 
 def test_addresses_on_the_command_line_need_no_cluster(lab: Lab) -> None:
