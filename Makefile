@@ -95,3 +95,4 @@ bench: $(VENV)/.installed ## figures beside their floors
 	$(BIN)/python -m tests.bench allocator
 	$(BIN)/python -m tests.bench assign
 	$(BIN)/python -m tests.bench serve
+	$(BIN)/python -m tests.bench failover

@@ -1,14 +1,24 @@
-"""python -m tests.bench NAME [--quick] [--json]: run one benchmark; exit 0 when its limits are met, else 1."""
+"""python -m tests.bench NAME [--quick] [--json]: run one benchmark; exit 0 when its limits are met, else 1.
+
+`failover` takes one case and another with --only: link-cut, sigkill, ...
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.bench import allocator, arp, assign, serve, startup
+from tests.bench import allocator, arp, assign, failover, serve, startup
 from tests.bench.figures import report
 
-BENCHES = {"allocator": allocator.run, "arp": arp.run, "assign": assign.run, "serve": serve.run, "startup": startup.run}
+BENCHES = {
+    "allocator": allocator.run,
+    "arp": arp.run,
+    "assign": assign.run,
+    "failover": failover.run,
+    "serve": serve.run,
+    "startup": startup.run,
+}
 
 
 def main() -> int:
@@ -17,8 +27,12 @@ def main() -> int:
     parser.add_argument("name", choices=BENCHES)
     parser.add_argument("--quick", action="store_true", help="the smallest size only")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--only", action="append", choices=failover.CASES, help="of failover: this case; repeat it")
     words = parser.parse_args()
-    return report(BENCHES[words.name](quick=words.quick), as_json=words.json)
+    if words.only and words.name != "failover":
+        parser.error("--only is for failover")
+    chosen = {"only": words.only} if words.only else {}
+    return report(BENCHES[words.name](quick=words.quick, **chosen), as_json=words.json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import started
 from tests.testbed.capture import overlap
 from tests.testbed.driver import SERVICES, until
-from tests.testbed.lab import Lab
+from tests.testbed.lab import LEASES, Lab
 from tests.testbed.lan import HOSTS, NODES, PORT
 
 pytestmark = pytest.mark.lab
@@ -235,11 +235,17 @@ def test_wiped_it_is_as_new(lab: Lab) -> None:
     _give(lab, "n1", V4, V6)
     lab.label("n1", {"left": "behind", "kubernetes.io/hostname": None})
     lab.ready("n3", False)
+    unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    assert lab.hand.admin.request("PATCH", "/api/v1/nodes/n2/status", unready)[0] == 200
+    assert lab.hand.admin.request("POST", LEASES, {"metadata": {"name": "left-behind"}, "spec": {}})[0] == 201
     lab.lan.cut_link("n2")
     lab.lan.cut_in_switch("n3")
     lab.cut_api("n1")
     lab.wipe()
     assert lab.hand.admin.get("/api/v1/nodes/n1")["metadata"]["labels"] == {"kubernetes.io/hostname": "n1"}
+    conditions = lab.hand.admin.get("/api/v1/nodes/n2")["status"]["conditions"]
+    assert {c["type"]: c["status"] for c in conditions} == {"Ready": "True", "NetworkUnavailable": "False"}
+    assert lab.hand.admin.get(LEASES)["items"] == []
     assert V4 not in lab.space("n1").run("ip", "address")
     assert V6 not in lab.space("n1").run("ip", "address")
     assert [item["metadata"]["name"] for item in lab.hand.admin.get(SERVICES)["items"]] == ["kubernetes"]

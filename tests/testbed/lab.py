@@ -20,6 +20,7 @@ node. `lab.wipe()` makes everything as new but for the control plane.
 
 What the switch passes on (capture.py): `with lab.capture() as seen, lab.asking("192.0.2.200"): ...`, and then
 `seen.answers("192.0.2.200")`, `seen.owners(...)`, and `overlap(seen.answers(...))`: the time that two answered both.
+How long a client was without (probing.py): `with Probing(lab, "192.0.2.200") as client: ...; client.gap`.
 
 KUBECONFIG is the same file on every host, because a relay listens on each at the API server's own address. All
 processes and namespaces end with this one, however it ends.
@@ -34,6 +35,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -49,6 +51,7 @@ from tests.testbed.servers import Server, dies_with_us
 
 HERE = Path(__file__).parent
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "iptables": "iptables", "nsenter": "util-linux"}
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/lbctl-system/leases"
 
 # Before everything else, so that kube-proxy's own tables have no say.
 CUT_API = """
@@ -79,7 +82,6 @@ class Lab:
         self.kubeconfig = self.hand.kubeconfig
         self._port = int(urlsplit(self.hand.url).port or 0)
         self._servers: dict[str, Server] = {}
-        self._sockets: list[socket.socket] = []
 
     def __enter__(self) -> Lab:
         try:
@@ -98,8 +100,6 @@ class Lab:
         """Take everything down."""
         for server in self._servers.values():
             server.kill()
-        for sock in self._sockets:
-            sock.close()
         self.hand.stop()
         self.lan.close()
 
@@ -107,15 +107,15 @@ class Lab:
 
     def _start(self) -> None:
         self.hand.controllers.start()
-        self._start_relay()
+        self._start_relay_and_pods()
         self._make_objects()
         for node in NODES:
             self._start_proxy(node)
         self._write_scripts()
         for node in NODES:
-            until(lambda node=node: self._proxy_ready(node), f"kube-proxy on {node}", seconds=60)  # type: ignore[misc]
+            until(partial(self._proxy_ready, node), f"kube-proxy on {node} to be ready", seconds=60)
 
-    def _start_relay(self) -> None:
+    def _start_relay_and_pods(self) -> None:
         doors = [self._listener(self.space(name), "127.0.0.1", self._port) for name in HOSTS]
         self._serve("relay", doors, str(self._port))
         for node, pod in zip(NODES, PODS, strict=True):
@@ -253,8 +253,11 @@ class Lab:
         self._patch(f"{NODE_API}/{node}", {"metadata": {"labels": dict(labels)}})
 
     def wipe(self) -> None:
-        """As new: no Services, whole wires, ready pods, no labels, no addresses by hand, no neighbour entries."""
+        """As new: no Services and Leases, whole wires, ready nodes and pods, no labels, no addresses by hand, no
+        neighbour entries."""
         self.hand.wipe()
+        leases = [item["metadata"]["name"] for item in self.hand.admin.get(LEASES)["items"]]
+        self.hand.admin.send([("DELETE", f"{LEASES}/{name}", None) for name in leases])
         self.lan.restore()
         for name in HOSTS:
             self.restore_api(name)
@@ -264,6 +267,8 @@ class Lab:
             item = self.hand.admin.get(f"{NODE_API}/{node}")
             kept = objects.node(node)["metadata"]["labels"]
             self.label(node, {key: kept.get(key) for key in {*item["metadata"]["labels"], *kept}})
+            conditions = objects.node(node)["status"]["conditions"]
+            self._patch(f"{NODE_API}/{node}/status", {"status": {"conditions": conditions}})
             self.ready(node)
 
     def cut_api(self, host: str) -> None:
