@@ -124,6 +124,11 @@ class Claim:
             return replace(self, holders=rest, by=by, parks=parks)
         return replace(self, holders=(), by=by, last=last, released=now, parked=parked)
 
+    def unparked(self, key: Key, *, by: str) -> Claim:
+        """The claim of which a Service of that name is no longer parked; one that it held last is released."""
+        parked = self.parked and (self.last is None or self.last.key != key)
+        return replace(self, parked=parked, parks=tuple(p for p in self.parks if p.key != key), by=by)
+
     def joined(self, holder: Holder) -> Claim:
         """The claim with that holder, in the place of one of the same name, else as the last to join."""
         known = any(h.key == holder.key for h in self.holders)

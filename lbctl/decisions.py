@@ -62,8 +62,8 @@ class Snapshot:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to one Service. `addresses` is what its status shows afterwards; `claims` (address -> pool) is
-    written before, `drops` are addresses whose claims go after: parked, and free for others `at_once`, on release.
-    `trace` is what each pool said, where it was asked for."""
+    written before, and with them those of `unparks` say that it is no longer parked there; `drops` are addresses whose
+    claims go after: parked, and free for others `at_once`, on release. `trace` is what each pool said, where it was asked for."""
 
     service: Service
     action: Action
@@ -72,6 +72,7 @@ class Decision:
     addresses: tuple[Address, ...] = ()
     claims: Mapping[Address, str] = field(default_factory=dict)
     drops: tuple[Address, ...] = ()
+    unparks: tuple[Address, ...] = ()
     at_once: bool = False
     trace: tuple[Verdict, ...] = ()
 

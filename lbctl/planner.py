@@ -266,8 +266,15 @@ class _Planner:
         return self._keep(service, held)
 
     def _is_parked(self, service: Service) -> bool:
-        parks = (last for claim in self.index.parks(service.key) for last in claim.all_parked)
-        return any(last.key == service.key and standing(self.snapshot, last) for last in parks)
+        return bool(self._parks(service))
+
+    def _parks(self, service: Service) -> list[Claim]:
+        """The claims by which this very Service is parked, for what it asks now."""
+
+        def parked(last: Last) -> bool:
+            return last.key == service.key and standing(self.snapshot, last)
+
+        return [claim for claim in self.index.parks(service.key) if any(map(parked, claim.all_parked))]
 
     def _young(self, holder: Holder) -> bool:
         # A claim of the future was dated by another API server, whose clock is ahead: no reason to wait that long.
@@ -320,7 +327,11 @@ class _Planner:
         drops = tuple(c.address for c, _ in held if c.address not in got)
         if addresses == service.status and not drops and self._as_written(held, service):
             return Decision(service, Action.KEEP, Reason.Assigned, addresses=addresses)
-        return Decision(service, Action.ASSIGN, Reason.Assigned, addresses=addresses, claims=got, drops=drops)
+        # Who has been named is parked no more, or would be again whenever it loses what it is given now.
+        unparks = tuple(sorted({c.address for c in self._parks(service)} - set(got), key=lambda a: (a.version, int(a))))
+        return Decision(
+            service, Action.ASSIGN, Reason.Assigned, addresses=addresses, claims=got, drops=drops, unparks=unparks
+        )
 
     def trace(self, service: Service, settled: Decision | None = None) -> tuple[Verdict, ...]:
         """What each pool says of the Service as things stand; where nothing is chosen, those that hold its addresses.

@@ -140,7 +140,7 @@ class _Carrier:
     def run(self) -> Round:
         writing = [d for d in self._plan.decisions if d.writes]
         lost = self._write(self._claims(writing), sweep=self._plan.sweeps)
-        ready = [d for d in writing if not any(BlockId.of(a) in lost for a in d.claims)]
+        ready = [d for d in writing if not any(BlockId.of(a) in lost for a in (*d.claims, *d.unparks))]
         self._again |= {d.service.key for d in writing} - {d.service.key for d in ready}
         after = self._publish([d for d in ready if d.action is not Action.ADOPT])
         if self._plan.tells:
@@ -161,6 +161,9 @@ class _Carrier:
             for address, pool in decision.claims.items():
                 before = changed.get(address) or self._before(address)
                 changed[address] = self._claim(decision.service, address, pool, before)
+            for address in decision.unparks:
+                if (parked := changed.get(address) or self._before(address)) is not None:
+                    changed[address] = parked.unparked(decision.service.key, by=self._cluster.by)
         return list(changed.values())
 
     def _before(self, address: Address) -> Claim | None:

@@ -113,6 +113,20 @@ def test_a_released_service_stays_released_while_all_loops(bed: Hand, tmp_path: 
     assert bed.run("assign", "--all", pools) == ("default/a 192.0.2.7 (Assigned)\n", "", 0)
 
 
+def test_who_was_named_after_a_release_is_parked_no_more(bed: Hand, tmp_path: Path) -> None:
+    """Also where it was given another address than the one that it was released from, and loses that one."""
+    pools = pool_file(tmp_path, LAN)
+    create(bed, "a")
+    bed.run("assign", "--all", pools)
+    bed.run("release", "a")
+    assert bed.run("assign", "a", "--ip=192.0.2.7", pools) == ("default/a 192.0.2.7 (Assigned)\n", "", 0)
+    assert "192.0.2.0   released   default/a (last)" in bed.run("claims", "list")[0]
+    edit(bed, "a", type="ClusterIP", allocateLoadBalancerNodePorts=None)
+    bed.run("assign", "--all", pools)
+    edit(bed, "a", type="LoadBalancer", allocateLoadBalancerNodePorts=False)
+    assert bed.run("assign", "--all", pools) == ("default/a 192.0.2.7 (Assigned)\n", "", 0)
+
+
 def test_a_released_address_is_given_by_name_and_with_now_to_anybody(bed: Hand, tmp_path: Path) -> None:
     """And the one it was taken from stays released."""
     pools = pool_file(tmp_path, "pools:\n- {name: lan, addresses: [192.0.2.0], reuseAfter: 1h}\n")
