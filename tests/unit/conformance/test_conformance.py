@@ -20,6 +20,8 @@ NOT_PLANNED = {
     "LedgerUnavailable": "apply and the command line say it: without a ledger there is no plan",
     "AddressInUseOnLan": "a probe of the network says it, before an address is handed out",
     "StillAnnounced": "a probe of the network says it, of a peer's answer",
+    "Announced": "`explain` and `status` say it, by what announcers write down of themselves",
+    "NotAnnounced": "`explain` and `status` say it, where no announcer may or does",
     "StatusFight": "`serve` says it, for it takes several looks",
 }
 
