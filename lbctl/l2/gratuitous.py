@@ -60,7 +60,7 @@ class Gratuitous:
         for burst in self._bursts:
             if burst.due <= now:
                 # Who comes late skips what he missed.
-                burst.done = sum(at <= now - burst.began for at in BURST)
+                burst.done = sum(burst.began + at <= now for at in BURST)
                 told.update(dict.fromkeys(a for a in burst.addresses if a in self._slow))
         self._bursts = [burst for burst in self._bursts if burst.done < len(BURST)]
         if now >= self._slice and self._slow:
