@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -24,7 +26,7 @@ from tests.bench.figures import Figure
 from tests.lab.announcing import Running, running
 from tests.testbed.capture import Capture, overlap
 from tests.testbed.driver import until
-from tests.testbed.lab import Lab
+from tests.testbed.lab import LEASES, Lab
 from tests.testbed.lan import NODES
 from tests.testbed.probing import Probing
 
@@ -38,7 +40,7 @@ ASKED = 0.05  # seconds between two questions
 PAUSE = 0.5  # seconds without an answer after which somebody has stopped answering
 QUIET = 10.0  # seconds
 LEAD = 1.0  # seconds of the client's before something happens
-WITHOUT_API = 95.0  # seconds: a Lease of 30 runs out, and 60 later another announces
+WITHOUT_API = 110.0  # seconds: a Lease of 30 runs out, 60 later another announces, and the clients have found it
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
@@ -61,9 +63,10 @@ class Scene:
         one.waits("synced")
 
     def end(self) -> None:
-        """End all announcers."""
-        for stack, _ in self._announcers.values():
-            stack.close()
+        """End all announcers; what they said goes to stderr."""
+        with contextlib.redirect_stdout(sys.stderr):
+            for stack, _ in self._announcers.values():
+                stack.close()
 
     def signal(self, node: str, number: int) -> None:
         """Send a signal to a node's announcer, and whatever processes it has."""
@@ -75,8 +78,19 @@ class Scene:
         """Start a node's announcer again after it was ended."""
         stack, one = self._announcers.pop(node)
         one.wait()
-        stack.close()
+        with contextlib.redirect_stdout(sys.stderr):
+            stack.close()
         self.start(node)
+
+    def settled(self) -> None:
+        """Wait until every announcer has written its Lease anew, and so has found the API server again."""
+        since = datetime.now(UTC).isoformat()
+
+        def all_anew() -> bool:
+            items = self.lab.hand.admin.get(LEASES)["items"]
+            return sum(str(item["spec"].get("renewTime")) > since for item in items) == len(NODES)
+
+        until(all_anew, "all Leases to be renewed", seconds=60)
 
     def owner(self) -> str:
         """Who answers, alone for two seconds."""
@@ -251,7 +265,7 @@ def _once(scene: Scene, case: Case) -> Outcome:
     ended = time.monotonic()
     heal()
     undo()
-    scene.owner()
+    scene.settled()
     answers = [a for a in scene.seen.answers(ADDRESS, since=began) if a.at < ended]
     changes = sum(earlier.host != later.host for earlier, later in pairwise(answers))
     return Outcome(client.gap, client.failures, overlap(answers, PAUSE), changes)
