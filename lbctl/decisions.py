@@ -63,7 +63,8 @@ class Snapshot:
 class Decision:
     """What happens to one Service. `addresses` is what its status shows afterwards; `claims` (address -> pool) is
     written before, and with them those of `unparks` say that it is no longer parked there; `drops` are addresses whose
-    claims go after: parked, and free for others `at_once`, on release. `trace` is what each pool said, where it was asked for."""
+    claims go after: parked, and free for others `at_once`, on release. `trace` is what each pool said, where it was
+    asked for."""
 
     service: Service
     action: Action

@@ -49,8 +49,8 @@ class Pool:
     """A named set of addresses and the rules for handing them out; `usable` is its addresses but the excluded ones.
 
     `namespaces` and `namespace_selector` are alternatives, and `service_selector` holds beside them; None and an empty
-    tuple ask for nothing, an empty selector for nothing either. `interfaces` and `node_selector` say where an address is
-    announced, `on_conflict` (defend or yield) what becomes of that when another machine claims it.
+    tuple ask for nothing, an empty selector for nothing either. `interfaces` and `node_selector` say where an address
+    is announced, `on_conflict` (defend or yield) what becomes of that when another machine claims it.
     """
 
     name: str

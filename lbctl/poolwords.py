@@ -66,7 +66,10 @@ _WORDS = {
     "too_short": ("{key} is an empty list", "write {key}: {example}"),
     "namespaces:too_short": ("{key} is an empty list", "write {key}: {example}, or remove {key}"),
     "interfaces:too_short": ("{key} is an empty list", "write {key}: {example}, or remove {key}"),
-    "onConflict:literal_error": ("{key} is defend or yield, and this is {found}", "write {key}: defend or {key}: yield"),
+    "onConflict:literal_error": (
+        "{key} is defend or yield, and this is {found}",
+        "write {key}: defend or {key}: yield",
+    ),
     "literal_error": ("{key} is {found}, which this lbctl does not read", "write {key}: {example}, or update lbctl"),
     "operator:literal_error": (
         "there is no operator {found}",
@@ -103,7 +106,10 @@ _ITEMS = {
 _ITEM_WORDS = {
     "namespaces": ("no namespace is named {found}", _DNS_LABEL),
     "values": _WORDS["label_value"],
-    "interfaces": ("no interface is named {found}", "write it as `ip link` shows it, such as eth0: up to 15 characters"),
+    "interfaces": (
+        "no interface is named {found}",
+        "write it as `ip link` shows it, such as eth0: up to 15 characters",
+    ),
 }
 
 

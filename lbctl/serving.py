@@ -6,16 +6,15 @@ watches are cut. Nothing here decides anything about an address.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 
 from lbctl.controller import Controller, Watchers
-from lbctl.errors import PoolFileError
 from lbctl.feeds import Feeds
 from lbctl.kube.elector import Elector, new_identity
 from lbctl.kube.watching import Cause
-from lbctl.pools import PoolFile, load_pools
+from lbctl.pools import PoolFile
+from lbctl.poolwatch import PoolWatch
 from lbctl.rounds import Cluster
 from lbctl.sharing import digest
 from lbctl.world import World
@@ -45,12 +44,10 @@ class Serving:
     def __init__(self, cluster: Cluster, pools: PoolFile, listeners: Listeners, *, elect: bool) -> None:
         self.world = World(pools, cluster.others)
         self.controller = Controller(cluster, self.world, now=cluster.kube.server_time, watchers=listeners)
-        self.reload_error = ""
         self._cluster = cluster
         self._listeners = listeners
         self._say = listeners.happened
-        self._pools = pools
-        self._seen = _stamp(pools.path)
+        self._file = PoolWatch(pools, self._say)
         self.feeds = Feeds(cluster, self.controller.tell, listeners.troubled, self._rewound, self._patience)
         self.elector = (
             Elector(cluster.kube, lease_name(pools), new_identity(), on_change=self._elected) if elect else None
@@ -114,31 +111,22 @@ class Serving:
         return drained
 
     def file_changed(self) -> bool:
-        """Whether the pool file is another than the one last read; also through the symlink of a mounted ConfigMap."""
-        return _stamp(self._pools.path) != self._seen
+        """Whether the pool file is another than the one last read."""
+        return self._file.changed()
 
-    def reload(self) -> bool:
-        """Read the pool file again; a broken one is refused, and the old stays. Whether there is a new one."""
-        self._seen = _stamp(self._pools.path)
-        try:
-            pools = load_pools(self._pools.path)
-        except PoolFileError as bad:
-            self.reload_error = bad.message
-            self._say("error", f"the pool file is refused, and the one before stays in use: {bad.message}")
-            return False
-        self.reload_error = ""
-        if pools.digest == self._pools.digest:
-            return False
-        if pools.load_balancer_class != self._pools.load_balancer_class:
-            self.reload_error = "loadBalancerClass has changed"
-            self._say(
-                "error", "the pool file has another loadBalancerClass: that takes a restart; the one before stays"
-            )
-            return False
+    @property
+    def reload_error(self) -> str:
+        """Why the pool file as it is now is not in use; empty when it is."""
+        return self._file.error
+
+    def reload(self) -> None:
+        """Read the pool file again; one that is broken is refused, and the one before stays."""
+        before = self._file.pools
+        if (pools := self._file.reload()) is None:
+            return
         if pools.asks_for_namespaces:
             self.feeds.watch_namespaces(DRAIN)
-        self._say("info", "; ".join(["the pool file was read again", *differences(self._pools, pools)]))
-        self._pools = pools
+        self._say("info", "; ".join(["the pool file was read again", *differences(before, pools)]))
         by = f"{self._cluster.by.rpartition(' ')[0]} {pools.digest}"
 
         def use(world: World) -> None:
@@ -146,7 +134,6 @@ class Serving:
             world.use_pools(pools)
 
         self.controller.tell(use)
-        return True
 
     def _patience(self) -> float:
         return LULL if self.controller.writing > MANY else 0.0
@@ -185,11 +172,3 @@ def differences(before: PoolFile, after: PoolFile) -> Iterable[str]:
             yield f"pool {name} has changed"
     if before.reservations != after.reservations:
         yield "reservations have changed"
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

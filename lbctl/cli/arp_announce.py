@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -16,14 +15,6 @@ from lbctl.errors import LbctlError, UsageError
 if TYPE_CHECKING:
     from lbctl.addresses import Address
     from lbctl.pools import PoolFile
-
-
-class LogForm(StrEnum):
-    """Values of --log-format: those of lbctl.logs, which every command's start would wait for."""
-
-    TEXT = "text"
-    LOGFMT = "logfmt"
-    JSON = "json"
 
 
 @with_where
@@ -55,18 +46,8 @@ def arp_announce(
             help="nodes labelled node.kubernetes.io/exclude-from-external-load-balancers may announce too",
         ),
     ] = False,
-    listen: Annotated[
-        str,
-        typer.Option(
-            "--listen",
-            envvar="LBCTL_LISTEN",
-            metavar="HOST:PORT",
-            help="answer /livez, /readyz, /metrics there; or off",
-        ),
-    ] = "127.0.0.1:9656",
-    log_format: Annotated[
-        LogForm, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")
-    ] = LogForm.TEXT,
+    listen: options.Listen = "127.0.0.1:9656",
+    log_format: options.Logs = options.LogForm.TEXT,
     pools: options.Pools = None,
 ) -> None:
     """Answer for addresses on the LAN (ARP and Neighbor Discovery), until Ctrl-C.

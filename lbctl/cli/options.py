@@ -29,6 +29,23 @@ Selector = Annotated[
 ]
 
 
+class LogForm(StrEnum):
+    """Values of --log-format: those of lbctl.logs, which every command's start would wait for."""
+
+    TEXT = "text"
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+Logs = Annotated[LogForm, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")]
+Listen = Annotated[
+    str,
+    typer.Option(
+        "--listen", envvar="LBCTL_LISTEN", metavar="HOST:PORT", help="answer /livez, /readyz, /metrics there; or off"
+    ),
+]
+
+
 class DryRun(StrEnum):
     """Values of --dry-run."""
 

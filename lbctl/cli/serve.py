@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lbctl.cli import options
 from lbctl.cli.output import terminal
+from lbctl.cli.signals import Signals
 from lbctl.cli.where import Where, with_where
 from lbctl.errors import LbctlError
 
@@ -28,32 +26,14 @@ LOOKS = 0.5  # seconds between two looks at the pool file
 SOON = 0.01  # seconds between two looks at whether all is known, at the start
 
 
-class LogForm(StrEnum):
-    """Values of --log-format: those of lbctl.logs, which every command's start would wait for."""
-
-    TEXT = "text"
-    LOGFMT = "logfmt"
-    JSON = "json"
-
-
 @with_where
 def serve(
     where: Where,
     leader_elect: Annotated[
         bool, typer.Option("--leader-elect/--no-leader-elect", help="let one of several act, by a Lease")
     ] = True,
-    listen: Annotated[
-        str,
-        typer.Option(
-            "--listen",
-            envvar="LBCTL_LISTEN",
-            metavar="HOST:PORT",
-            help="answer /livez, /readyz, /metrics there; or off",
-        ),
-    ] = "127.0.0.1:9655",
-    log_format: Annotated[
-        LogForm, typer.Option("--log-format", envvar="LBCTL_LOG_FORMAT", help="how lines on stderr look")
-    ] = LogForm.TEXT,
+    listen: options.Listen = "127.0.0.1:9655",
+    log_format: options.Logs = options.LogForm.TEXT,
     pools: options.Pools = None,
 ) -> None:
     """Give Services their addresses as they ask, until Ctrl-C.
@@ -72,7 +52,7 @@ def serve(
 
     address = parse_listen(listen)
     pool_file = options.open_pools(pools)
-    live = Live(sys.stderr) if log_format is LogForm.TEXT and not where.quiet and terminal(sys.stderr) else None
+    live = Live(sys.stderr) if log_format is options.LogForm.TEXT and not where.quiet and terminal(sys.stderr) else None
     log = Log(LogFormat(log_format.value), Level.of(quiet=where.quiet, verbose=where.verbose), live)
     cluster = where.cluster("serve", pool_file)
     cluster.tell = log.info
@@ -87,7 +67,7 @@ def serve(
     cluster.on_published = lambda _: serving.controller.moved()
     endpoints = _endpoints(serving, metrics.exposed, *address) if address is not None else None
     metrics.loaded(time.time())
-    signals = _Signals()
+    signals = Signals()
     serving.start()
     log.info(f"serving from {pool_file.path}" + (f", see {endpoints.url}/readyz" if endpoints else ""))
     try:
@@ -102,12 +82,10 @@ def serve(
         if not drained:
             log.warning("the round under way did not end in time; the next run carries on from there")
         log.close()
-    raise typer.Exit(130 if signals.interrupted else 0)
+    raise typer.Exit(signals.code)
 
 
-def _until_told(
-    serving: Serving, signals: _Signals, log: Log, told: Told, systemd: Notifier, live: Live | None
-) -> None:
+def _until_told(serving: Serving, signals: Signals, log: Log, told: Told, systemd: Notifier, live: Live | None) -> None:
     """The main thread's life: it looks after the pool file, the start, and who wants to know."""
     ready = False
     while not signals.stop.wait(LOOKS if serving.acting else SOON):
@@ -138,21 +116,3 @@ def _endpoints(serving: Serving, exposed: Exposition, host: str, port: int) -> E
     live = {"loop": serving.alive}
     ready = {"synced": serving.feeds.unsynced, "pools": lambda: serving.reload_error or None, "api": serving.away}
     return Endpoints(host, port, live=live, ready=ready, metrics=exposed)
-
-
-class _Signals:
-    """What the process was told: SIGTERM and Ctrl-C to stop (a second one at once), SIGHUP to read the pool file."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.reload = threading.Event()
-        self.interrupted = False
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGHUP, lambda *_: self.reload.set())
-
-    def _stop(self, number: int, _: Any) -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt
-        self.interrupted = number == signal.SIGINT
-        self.stop.set()

@@ -201,6 +201,6 @@ def test_what_libraries_log_comes_out_in_the_same_form() -> None:
 
 def test_the_command_line_knows_every_form() -> None:
     """serve's flag has values of its own, so that no other command waits for this module."""
-    from lbctl.cli.serve import LogForm
+    from lbctl.cli.options import LogForm
 
     assert [form.value for form in LogForm] == [form.value for form in LogFormat]
