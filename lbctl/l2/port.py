@@ -183,7 +183,7 @@ class Port:
             lonely=table.sentry.lonely(seat),
             succeeded=seat.why is Why.SILENCE and seat.taken_from == claim.mac,
             away=table.sentry.was_away(now, name),
-            connected=self._directory.connected,
+            connected=self._directory.connected or not self._directory.anybody,  # there may be no API at all
             recent=now - seat.since < RECENT,
             ahead=election.ahead(self._directory.node, name, seat.address, table.voice.mac, claim.mac),
         )

@@ -35,6 +35,7 @@ class Node:
     mac: Mac
     announcer: Announcer | None = None
     answers: dict[Address, Mac] = field(default_factory=dict)
+    mute: set[Address] = field(default_factory=set)  # what its responder does not answer for, unknown to its machine
     carrier: bool = True
     side: int = 0  # nodes hear each other that are on the same side of the switch; the client is on side 0
     stalled: bool = False
@@ -239,6 +240,8 @@ class Segment:
 
     def _respond(self, node: Node, frame: Frame) -> None:
         """The responder's own thread."""
+        if not isinstance(frame, Arp | Solicitation) or frame.target_ip in node.mute:
+            return
         if isinstance(frame, Arp) and frame.op is Op.REQUEST and not frame.is_gratuitous:
             if frame.target_ip in node.answers:
                 self.send(node, arp.reply(frame, node.answers[frame.target_ip]))

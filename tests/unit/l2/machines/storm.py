@@ -72,14 +72,9 @@ class Storm:
             moved = self.lan.moves(address) - moves[address]
             if whole and kind not in WIDE and moved > (kind in HARSH):
                 self._blame(f"{kind}: {address} moved {moved} times")
-            if (
-                kind == "mend"
-                and len(self._sides()) == 1
-                and self.lan.owners(address) not in ([], before[address][-1:])
-            ):
-                here = [name for name in before[address] if name not in self._mended and self.lan.node(name).eligible]
-                if here and self.lan.owners(address) != here:
-                    self._blame(f"who came back took {address}: {here} before, now {self.lan.owners(address)}")
+            here = [n for n in before[address] if n not in self._mended and self.lan.node(n).eligible]
+            if kind == "mend" and company and here and self.lan.owners(address) != here:
+                self._blame(f"who came back took {address}: {here} before, now {self.lan.owners(address)}")
 
     def _whole(self) -> bool:
         """Whether nothing is broken now: one LAN, each node on it, running, with the API."""

@@ -90,4 +90,5 @@ def test_when_both_insist_exactly_one_stays() -> None:
     ]
     for one, other, aloud in itertools.product(every, every, (False, True)):
         heard = Heard(aloud, again=2)
-        assert keeps(replace(one, ahead=True), heard) and not keeps(replace(other, ahead=False), heard)
+        assert keeps(replace(one, ahead=True), heard)
+        assert not keeps(replace(other, ahead=False), heard)
