@@ -164,7 +164,8 @@ class Stage:
     def node(self, name: str, address: str, labels: Mapping[str, str] | None = None) -> None:
         """Make a Node that is ready."""
         status = {"conditions": [{"type": "Ready", "status": "True"}], "addresses": [_internal(address)]}
-        self._send("POST", "/api/v1/nodes", {"metadata": {"name": name, "labels": dict(labels or {})}, "status": status})
+        meta = {"name": name, "labels": dict(labels or {})}
+        self._send("POST", "/api/v1/nodes", {"metadata": meta, "status": status})
 
     def announcer(self, node: str, *addresses: str, ago: float = 90 * MINUTE, renewed: float = 3) -> None:
         """What the announcer of a node has written, the last time `renewed` seconds before now."""

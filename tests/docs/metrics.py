@@ -67,10 +67,11 @@ RBAC's: `get`, `list`, `watch`, `create`, `update`, `patch`. `family` is `IPv4` 
 address of a pool:"""
 
 OF_ANNOUNCERS = """\
-lbctl arp-announce answers at `/metrics` too, by itself at 127.0.0.1:9656. `interface` is one of the node's; `why` is one
-of a few words: `unclaimed` (asked, and nobody answered), `silence` (the owner fell silent), `handover` (the owner may no
-longer, or ends), `unreachable` (the owner has lost the API server), `duplicate` (two announced it), `forced`; and of
-yields `stranger` (another machine has it), `duty` (this node may no longer), `link`, `stall`, `stop`."""
+lbctl arp-announce answers at `/metrics` too, by itself at 127.0.0.1:9656. `interface` is one of the node's, `protocol`
+is `arp` or `ndp`. `why` is one of a few words: `unclaimed` (asked, and nobody answered), `silence` (the owner fell
+silent), `handover` (the owner may no longer, or ends), `unreachable` (the owner has lost the API server), `duplicate`
+(two announced it), `forced`; and of yields `stranger` (another machine has it), `duty` (this node may no longer),
+`link`, `stall`, `stop`."""
 
 ALERTS = """\
 Every replica reports what it sees of pools and Services, whether it leads or not: hence `max` and `min`, no sums."""

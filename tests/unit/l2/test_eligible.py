@@ -164,9 +164,7 @@ def test_with_local_only_nodes_that_serve(case: str) -> None:
     found.put_slice(Key("default", "web-1"), None)
     for number, part in enumerate(slices):
         found.put_slice(Key("default", f"s{number}"), part)
-    assert judged(found) == Candidacy(
-        V4, (WEB,), order(nodes, V4), dict.fromkeys(set(NODES) - nodes, Bar.NO_ENDPOINT)
-    )
+    assert judged(found) == Candidacy(V4, (WEB,), order(nodes, V4), dict.fromkeys(set(NODES) - nodes, Bar.NO_ENDPOINT))
 
 
 @pytest.mark.parametrize("local", [False, True])
@@ -182,7 +180,7 @@ def test_without_endpoints_nobody_may(local: bool) -> None:
 
 
 def test_of_a_shared_address_a_node_may_when_it_may_for_one() -> None:
-    """Local for one with a pod on n1, Local for another with one on n2; and one without endpoints takes nothing away."""
+    """Local for one with a pod on n1, and for another with one on n2; one without endpoints takes nothing away."""
     found = known(local=True)
     found.put_slice(Key("default", "web-1"), endpoints("n1"))
     found.put_service(DNS, service(V4, key=DNS, local=True))
