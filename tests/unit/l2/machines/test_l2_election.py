@@ -40,6 +40,7 @@ def test_a_node_that_goes_moves_its_own_addresses_and_to_all_that_stay() -> None
     [
         pytest.param("n2", NODES, "", 0, id="the first"),
         pytest.param("n3", NODES, "", 3, id="the last"),
+        pytest.param("n9", NODES, "", 4, id="who is no candidate comes after all"),
         pytest.param("n3", NODES, "n4", 2, id="the owner that fell silent does not count"),
         pytest.param("n3", ("n2", "n3"), "", 1, id="nor do those whose Lease ran out"),
         pytest.param("n3", ("n2", "n3"), "n2", 0, id="nor both"),
