@@ -41,6 +41,9 @@ PAUSE = 0.5  # seconds without an answer after which somebody has stopped answer
 QUIET = 10.0  # seconds
 LEAD = 1.0  # seconds of the client's before something happens
 WITHOUT_API = 110.0  # seconds: a Lease of 30 runs out, 60 later another announces, and the clients have found it
+FOUND_AGAIN = (
+    120.0  # seconds that a kube-proxy may take to notice that its connection died in a cut, and to watch again
+)
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
@@ -151,7 +154,7 @@ def _pods_elsewhere(scene: Scene, owner: str) -> Heal:
         said = [scene.lab.fetch(ADDRESS, host=node) for node in NODES for _ in range(12)]
         return owner not in {line.split()[0] for line in said}
 
-    until(elsewhere, f"{owner} to have no pod", seconds=30)
+    until(elsewhere, f"{owner} to have no pod", seconds=FOUND_AGAIN)
     return lambda: scene.lab.ready(owner)
 
 
