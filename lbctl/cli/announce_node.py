@@ -18,7 +18,8 @@ from lbctl.cli.report import LAST_EVENTS
 from lbctl.cli.signals import Signals
 from lbctl.duties import Duties
 from lbctl.endpoints import Endpoints, parse_listen
-from lbctl.errors import LbctlError, PoolFileError
+from lbctl.errors import LbctlError
+from lbctl.kube.api import Kube
 from lbctl.kube.elector import new_identity
 from lbctl.kube.events import Events
 from lbctl.kube.presence import Keeper
@@ -30,7 +31,8 @@ from lbctl.l2.facts import Exposed, Presence, announces_text
 from lbctl.l2.linux import Link
 from lbctl.l2.privileges import drop
 from lbctl.logs import Log
-from lbctl.pools import PoolFile, load_pools
+from lbctl.pools import PoolFile
+from lbctl.poolwatch import PoolWatch
 from lbctl.systemd import Notifier
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def announce(where: Where, wanted: Wanted, pools: PoolFile, log: Log) -> int:
         endpoints = None
         if address is not None:
             live = {"loop": node.alive}
-            ready = {"synced": node.duties_.unsynced, "pools": lambda: node.reload_error or None}
+            ready = {"synced": node.judge.unsynced, "pools": lambda: node.file.error or None}
             endpoints = Endpoints(*address, live=live, ready=ready, metrics=told.metrics.exposed)
         link.start()
         node.start()
@@ -107,13 +109,13 @@ def _until_told(node: NodeAgent, signals: Signals, log: Log, told: Told) -> None
         node.say()
         if (bug := node.failed) is not None:
             raise LbctlError(f"the announcer has died of a bug: {bug!r}", hint="report it; start it again")
-        if not ready and node.duties_.unsynced() is None:
+        if not ready and node.judge.unsynced() is None:
             ready = True
             log.info("synced")
             systemd.ready("announcing")
         if node.alive() is None:
             systemd.alive()
-        if signals.reload.is_set() or node.file_changed():
+        if signals.reload.is_set() or node.file.changed():
             signals.reload.clear()
             systemd.reloading()
             node.reload()
@@ -125,15 +127,10 @@ class NodeAgent:
     """The machine's thread, the judge, and the Leases of one node, wired together."""
 
     def __init__(
-        self, kube: object, wanted: Wanted, pools: PoolFile, link: Link, told: Told, log: Log, *, owner: str
+        self, kube: Kube, wanted: Wanted, pools: PoolFile, link: Link, told: Told, log: Log, *, owner: str
     ) -> None:
-        from lbctl.kube.api import Kube
-
-        assert isinstance(kube, Kube)
-        self.reload_error = ""
         self._wanted = wanted
-        self._pools = pools
-        self._seen = _stamp(pools.path)
+        self.file = PoolWatch(pools, lambda _, sentence: log.error(sentence))
         self._link = link
         self._told = told
         self._log = log
@@ -143,13 +140,13 @@ class NodeAgent:
         self._owned: Mapping[tuple[str, Address], int] = {}
         self.keeper = Keeper(kube, wanted.node, new_identity(), owner=self._uid, failed=self._unrenewed)
         self.agent = Agent(wanted.node, link, only=wanted.only, named=_named(pools), shown=self._shown)
-        self.duties_ = Duties(kube, wanted.node, self._known, self)
+        self.judge = Duties(kube, wanted.node, self._known, self)
 
     def start(self) -> None:
         """Begin."""
         self.agent.start()
         self.keeper.start()
-        self.duties_.start()
+        self.judge.start()
 
     def stop(self) -> None:
         """The Lease is given back first, so that the others take over while this one still answers."""
@@ -157,12 +154,12 @@ class NodeAgent:
         if not self.agent.stop():
             self._log.warning("the announcer did not leave in time")
         self.keeper.stop(GIVEN_BACK)
-        self.duties_.stop()
+        self.judge.stop()
 
     @property
     def failed(self) -> BaseException | None:
         """What one of the threads died of, which is a bug."""
-        return self.agent.failed or self.duties_.failed
+        return self.agent.failed or self.judge.failed
 
     def alive(self) -> str | None:
         """Why the loop is not alive; None when it is."""
@@ -188,25 +185,12 @@ class NodeAgent:
             renewed=lambda: time.monotonic() - (self.keeper.last or self._began),
         )
 
-    def file_changed(self) -> bool:
-        """Whether the pool file is another than the one last read."""
-        return _stamp(self._pools.path) != self._seen
-
     def reload(self) -> None:
         """Read the pool file again; a broken one is refused, and the one before stays."""
-        self._seen = _stamp(self._pools.path)
-        try:
-            pools = load_pools(self._pools.path)
-        except PoolFileError as bad:
-            self.reload_error = bad.message
-            self._log.error(f"the pool file is refused, and the one before stays in use: {bad.message}")
-            return
-        self.reload_error = ""
-        if pools.digest != self._pools.digest:
-            self._pools = pools
+        if (pools := self.file.reload()) is not None:
             self._log.info("the pool file was read again")
             self.agent.name(_named(pools))
-            self.duties_.tell(lambda known: known.use_pools(pools))
+            self.judge.tell(lambda known: known.use_pools(pools))
 
     # What the threads tell.
 
@@ -234,7 +218,7 @@ class NodeAgent:
 
     def _shown(self, presence: Presence) -> None:
         self.keeper.show(presence)
-        self.duties_.tell(lambda known: known.put_presence(presence.node, presence))
+        self.judge.tell(lambda known: known.put_presence(presence.node, presence))
 
     def _uid(self) -> str:
         node = self._known.nodes.get(self._wanted.node)
@@ -246,13 +230,3 @@ class NodeAgent:
 
 def _named(pools: PoolFile) -> frozenset[str]:
     return frozenset(name for pool in pools.pools for name in pool.interfaces)
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    import os
-
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -14,7 +14,7 @@ from tests.unit.l2.machines.segment import Node, Segment
 
 ADDRESSES = ("192.0.2.200", "192.0.2.201", "2001:db8::1")
 TOGETHER = 1.0 + 0.01  # seconds that two may answer while they hear each other, and what a timer may be late
-OUTAGE = 1.8  # seconds until another answers after one mishap (DESIGN 7, issue 7)
+OUTAGE = 1.8  # seconds until another answers after one mishap (DESIGN 7)
 SETTLED = 3.5  # seconds until all is in order after several: each place in the order adds 0.3 s
 # A mend or a return moves nothing; a split or a join of the LAN with nodes on both sides may move it twice.
 GENTLE = ("mend", "start", "undrain", "find api", "stop api", "start api", "lose api")
