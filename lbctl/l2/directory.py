@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lbctl.l2.actions import Peer
 from lbctl.l2.frames import Mac
@@ -37,6 +37,11 @@ class Directory:
     def anybody(self) -> bool:
         """Whether there is any other announcer; without, every other MAC is a stranger's."""
         return bool(self._peers)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The other announcers, also those whose Lease ran out."""
+        return self._peers
 
     @property
     def nodes(self) -> int:

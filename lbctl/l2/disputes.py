@@ -8,8 +8,8 @@ from lbctl.l2.frames import Mac
 from lbctl.l2.seats import Conflict, Contest
 
 HEARD_US = 0.1  # seconds after which a peer's claim was made knowing ours
-INSIST = 0.15  # seconds until a peer is asked whether it still claims what we keep: twice, and all is over in a second
-STUBBORN, MOST = 2, 10.0  # after that many times neither yields, so ask ever less often; seconds
+INSIST = 0.15  # seconds until a peer is asked whether it still claims what we keep: three times in half a second
+STUBBORN, MOST = 3, 10.0  # after that many times neither yields, so ask ever less often; seconds
 DEFEND = 10.0  # seconds between two announcements against a stranger: RFC 5227 1.1, DEFEND_INTERVAL
 GRACE = 1.0  # seconds in which an unknown MAC may turn out to be a peer's, whose Lease we have not seen yet
 QUIET = 300.0  # seconds without a claim after which the next one is reported anew

@@ -82,11 +82,12 @@ class Rule(NamedTuple):
 # asked yields, else the lower in order; the other announces once more." The others see to it that not both yield, and
 # that who was cut off from all yields to who was not.
 RULES = (
-    Rule("claimed again twice: the order alone, for both know it", lambda _, h: h.again > 1, lambda s: s.ahead),
+    Rule("claimed again three times: the order alone, for both know it", lambda _, h: h.again > 2, lambda s: s.ahead),
     Rule("one that was interrupted since it last asked yields", lambda s, _: s.interrupted, lambda _: False),
     # In a LAN of two, both heard nobody: who took over stays, for the other is interrupted. Where it is not, and says
-    # so again, there are others that hear it.
-    Rule("who took it alone yields to who insists", lambda s, h: s.lonely and h.again > 0, lambda _: False),
+    # so again, there are others that hear it. Should both have taken it alone, not both yield: the first in the order
+    # lets the other insist twice.
+    Rule("who took it alone yields to who insists", lambda s, h: s.lonely and h.again > s.ahead, lambda _: False),
     Rule("who took it alone stays at first", lambda s, _: s.lonely, lambda _: True),
     Rule("who took over from the silent peer stays", lambda s, _: s.succeeded, lambda _: True),
     Rule("who heard others while the peer was away stays", lambda s, _: s.away, lambda _: True),

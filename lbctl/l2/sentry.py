@@ -69,6 +69,8 @@ class Sentry:
         """What is announced here changed, or who else may."""
         self._owned = owned
         names = {name for seat in owned for name in seat.duty.order}
+        if owned and not self._directory.connected:
+            names.update(self._directory.names)  # who may is old news: others may since, and take us for dead
         self._wanted = {name for name in names if name != self._directory.node and self._directory.fresh(name)}
         self._missing &= self._wanted
         for name in self._wanted:

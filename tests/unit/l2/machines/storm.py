@@ -62,7 +62,8 @@ class Storm:
         """One mishap when all is well, and what one mishap may cost."""
         kind = self.random.choice(GENTLE + HARSH + WIDE * self.wide)
         whole = self._whole()
-        company = sum(node.running and node.carrier and node.side == 0 for node in self.lan.nodes) > 1
+        # Who asks is heard; where nobody else does, an owner cannot tell whether it was cut off or the other.
+        company = sum(any(_able(n, a) for a in self.lan.addresses) for n in self.lan.nodes if n.side == 0) > 1
         before = {address: self.lan.owners(address) for address in self.lan.addresses}
         moves = {address: self.lan.moves(address) for address in self.lan.addresses}
         self._bound = OUTAGE if whole and kind not in WIDE else SETTLED
@@ -73,7 +74,7 @@ class Storm:
             if whole and kind not in WIDE and moved > (kind in HARSH):
                 self._blame(f"{kind}: {address} moved {moved} times")
             here = [n for n in before[address] if n not in self._mended and self.lan.node(n).eligible]
-            if kind == "mend" and company and here and self.lan.owners(address) != here:
+            if kind == "mend" and company and not set(here) <= set(self.lan.owners(address)):
                 self._blame(f"who came back took {address}: {here} before, now {self.lan.owners(address)}")
 
     def _whole(self) -> bool:
@@ -179,17 +180,20 @@ class Storm:
 
     def _vacancies(self, address: Address, owners: list[Node]) -> None:
         lan = self.lan
-        able: set[int] = set()
-        for node in lan.nodes:
-            duty = node.told.get(address)
-            may = duty is not None and node.name in duty.order
-            if may and node.running and node.carrier and not node.stopping:
-                able.add(node.side)
+        able = {node.side for node in lan.nodes if _able(node, address)}
         for side in self._sides():
             key = side, address
             if side not in able or any(node.side == side for node in owners):
                 self._vacant.pop(key, None)
                 continue
             since = max(self._vacant.setdefault(key, lan.now), self._mishap)
-            if lan.now - since > self._bound and not self.wrong:
+            bound = self._bound if side == 0 else SETTLED  # who was cut off has all its places to wait for
+            if lan.now - since > bound and not self.wrong:
                 self._blame(f"nobody answers for {address} for {lan.now - since:.2f} s")
+
+
+def _able(node: Node, address: Address) -> bool:
+    """Whether it knows that it may announce it, and can."""
+    duty = node.told.get(address)
+    may = duty is not None and node.name in duty.order
+    return may and node.running and node.carrier and not node.stopping

@@ -61,11 +61,13 @@ def test_two_interfaces_of_one_node_are_in_an_order_too() -> None:
 @pytest.mark.parametrize(
     ("rule", "standing", "heard", "stays"),
     [
-        (0, Standing(interrupted=True, ahead=True), Heard(again=2), True),
-        (0, Standing(succeeded=True, away=True), Heard(again=2), False),
+        (0, Standing(interrupted=True, ahead=True), Heard(again=3), True),
+        (0, Standing(succeeded=True, away=True), Heard(again=3), False),
         (1, Standing(interrupted=True, succeeded=True, away=True, ahead=True), Heard(), False),
-        (2, Standing(lonely=True, succeeded=True, ahead=True), Heard(again=1), False),
+        (2, Standing(lonely=True, succeeded=True), Heard(again=1), False),
+        (2, Standing(lonely=True, succeeded=True, ahead=True), Heard(again=2), False),
         (3, Standing(lonely=True), Heard(), True),
+        (3, Standing(lonely=True, ahead=True), Heard(again=1), True),
         (4, Standing(succeeded=True), Heard(), True),
         (4, Standing(succeeded=True), Heard(again=1), True),
         (5, Standing(away=True), Heard(again=1), True),
@@ -83,13 +85,19 @@ def test_each_rule_decides_where_it_applies(rule: int, standing: Standing, heard
 
 
 def test_when_both_insist_exactly_one_stays() -> None:
-    """Whatever either knows: the third time only the order counts, and it is the same for both."""
+    """Whatever either knows: the fourth time only the order counts, and it is the same for both."""
     flags = [field.name for field in fields(Standing) if field.name != "ahead"]
     every = [
         replace(Standing(), **dict(zip(flags, values, strict=True)))
         for values in itertools.product((False, True), repeat=len(flags))
     ]
     for one, other, aloud in itertools.product(every, every, (False, True)):
-        heard = Heard(aloud, again=2)
+        heard = Heard(aloud, again=3)
         assert keeps(replace(one, ahead=True), heard)
         assert not keeps(replace(other, ahead=False), heard)
+
+
+def test_of_two_that_took_it_alone_not_both_yield() -> None:
+    """They insist at the same moments: when one lets go, the other has not yet."""
+    assert keeps(Standing(lonely=True, ahead=True), Heard(again=1))
+    assert not keeps(Standing(lonely=True), Heard(again=1))
