@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lbctl.addresses import Address
 from lbctl.l2.directory import Directory
 from lbctl.l2.frames import Mac
@@ -13,6 +15,15 @@ STUBBORN, MOST = 3, 10.0  # after that many times neither yields, so ask ever le
 DEFEND = 10.0  # seconds between two announcements against a stranger: RFC 5227 1.1, DEFEND_INTERVAL
 GRACE = 1.0  # seconds in which an unknown MAC may turn out to be a peer's, whose Lease we have not seen yet
 QUIET = 300.0  # seconds without a claim after which the next one is reported anew
+
+
+class Due(NamedTuple):
+    """Peers to ask whether they still claim an address; addresses whose peer has yielded, though it may have been the
+    last to be heard; conflicts to report."""
+
+    ask: list[tuple[Address, Mac]]
+    won: list[Address]
+    told: list[tuple[Address, Mac]]
 
 
 class Disputes:
@@ -52,15 +63,17 @@ class Disputes:
         conflict.defended = now
         return True
 
-    def run(self, now: float) -> tuple[list[tuple[Address, Mac]], list[tuple[Address, Mac]]]:
-        """Which peers to ask whether they still claim an address; which conflicts to report."""
+    def run(self, now: float) -> Due:
+        """What is due by now."""
         ask: list[tuple[Address, Mac]] = []
+        won: list[Address] = []
         for address, contest in list(self._contests.items()):
             if not contest.asked and now >= contest.ask_at:
                 contest.asked = True
                 ask.append((address, contest.mac))
             elif contest.asked and now >= contest.ask_at + INSIST:
                 del self._contests[address]  # no answer: it has yielded
+                won.append(address)
         told: list[tuple[Address, Mac]] = []
         for address, conflict in list(self._conflicts.items()):
             if self._directory.name_of(now, conflict.mac) is not None:
@@ -68,7 +81,7 @@ class Disputes:
             elif not conflict.reported and now >= self._ripe(conflict):
                 conflict.reported = True
                 told.append((address, conflict.mac))
-        return ask, told
+        return Due(ask, won, told)
 
     def _ripe(self, conflict: Conflict) -> float:
         return conflict.first + (GRACE if self._directory.anybody else 0.0)

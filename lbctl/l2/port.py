@@ -274,10 +274,11 @@ class Port:
 
     def _disputes(self, now: float) -> None:
         table = self._table
-        ask, told = table.disputes.run(now)
-        for address, mac in ask:
+        due = table.disputes.run(now)
+        for address, mac in due.ask:
             table.question([address], mac)
-        for address, mac in told:
+        table.announce(due.won)
+        for address, mac in due.told:
             seat = self.seats.get(address)
             if seat is None:
                 continue

@@ -51,6 +51,7 @@ class Seat:
     since: float = 0.0  # ANNOUNCING: when it was taken
     why: Why | None = None  # ANNOUNCING: how
     taken_from: Mac | None = None  # ANNOUNCING: from whom
+    refused: bool = False  # a stranger had it when we last asked
     until: float = 0.0  # LEAVING: when to stop; YIELDED: when to ask again; STANDBY: not to be taken before
 
 

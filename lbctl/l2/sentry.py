@@ -71,13 +71,14 @@ class Sentry:
         names = {name for seat in owned for name in seat.duty.order}
         if owned and not self._directory.connected:
             names.update(self._directory.names)  # who may is old news: others may since, and take us for dead
+        watched = bool(self._wanted)
         self._wanted = {name for name in names if name != self._directory.node and self._directory.fresh(name)}
         self._missing &= self._wanted
         for name in self._wanted:
             self._heard.setdefault(name, now)
         if not self._wanted:
             self._alone = False
-        if self._look < now:
+        if not watched:  # else every change would put off the look that is due
             self._look = now + LOOK
 
     def taken(self, seats: Iterable[Seat], began: float) -> None:

@@ -27,6 +27,7 @@ BETWEEN = 0.1  # seconds between two probes, and to wait for the answer to the l
 PLACE = 0.3  # seconds that each place in the order waits for the one before it: its probe, and its announcement
 LEAVE = 1.0  # seconds at most that an address is answered for which is no longer ours (DESIGN 7)
 AGAIN = 30.0  # seconds after which a stranger's address is asked for again (DESIGN 7)
+FIRST = 1.5  # the same for the first time: it may be an announcer's that leaves, and gave its Lease back before we came
 
 
 class Table:
@@ -83,6 +84,7 @@ class Table:
             taken_from = owner or seat.owner
             self._leave_lists(seat)
             seat.phase, seat.since, seat.why, seat.taken_from = Phase.ANNOUNCING, now, why, taken_from
+            seat.refused = False
             if why in (Why.HANDOVER, Why.UNREACHABLE) and taken_from is not None:
                 self.disputes.keep(now, seat.address, taken_from)  # what it says before it has heard us means nothing
             self.out(Answer(self.interface, seat.address, self.voice.mac))
@@ -137,8 +139,10 @@ class Table:
         if seat.phase is Phase.ANNOUNCING:
             self.silence(seat)
             self.report(now, Kind.YIELDED, seat, Why.STRANGER, mac)
+            seat.refused = True
         self._leave_lists(seat)
-        seat.phase, seat.owner, seat.until = Phase.YIELDED, mac, now + AGAIN
+        seat.phase, seat.owner, seat.until = Phase.YIELDED, mac, now + (AGAIN if seat.refused else FIRST)
+        seat.refused = True
         self.yielded[seat.address] = seat
 
     def leave(self, now: float, seat: Seat, why: Why, others: bool) -> None:

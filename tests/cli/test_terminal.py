@@ -108,12 +108,12 @@ def test_ctrl_c_in_a_bulk_assign(bed: Bed) -> None:
     assert 0 < done < 2_000
     assert took < 1
     shown = {name: found for name, found in bed.shown().items() if found}
-    assert done <= len(shown) <= done + SIDE_BY_SIDE, "what was under way may have landed"
+    assert done <= len(shown) <= done + SIDE_BY_SIDE, "what was under way may have landed, or lands yet"
     rest, err, code = bed.run("assign", "--all", f"--pools={pools}", "--wait=60s")
     assert (err, code) == ("", 0)
     assert bed.held() == bed.shown()
     assert [len(found) for found in bed.shown().values()] == [1] * 2_000
-    assert len(rest.splitlines()) == 2_000 - len(shown)
+    assert 2_000 - done - SIDE_BY_SIDE <= len(rest.splitlines()) <= 2_000 - len(shown)
 
 
 def test_ctrl_c_while_the_api_server_hangs(desk: Desk) -> None:

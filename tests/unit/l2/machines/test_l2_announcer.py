@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lbctl.addresses import Address
-from lbctl.l2 import arp, ndp
+from lbctl.l2 import arp, election, ndp
 from lbctl.l2.actions import Action, Answer, Duty, Kind, OnConflict, Peer, Report, Send, Silence, Why
 from lbctl.l2.announcer import Announcer
 from lbctl.l2.arp import Op
-from lbctl.l2.frames import BROADCAST, Arp, Frame
+from lbctl.l2.frames import BROADCAST, Arp, Frame, Mac
 from lbctl.l2.messages import link_local_of
 
 ME, SECOND, HOST, PEER = (bytes((2, 0, 0, 0, 0, n)) for n in (1, 2, 8, 9))
@@ -25,12 +25,14 @@ ALONE = Duty(("me",), frozenset({"eth0"}))
 class Bench:
     """An announcer whose time and frames the test gives; `done` has what it did, and when."""
 
-    def __init__(self, duties: dict[Address, Duty | None] | None = None, link: bool = True) -> None:
-        self.machine = Announcer("me")
+    def __init__(
+        self, duties: dict[Address, Duty | None] | None = None, link: bool = True, node: str = "me", mac: Mac = ME
+    ) -> None:
+        self.machine = Announcer(node)
         self.now = 10.0
         self.done: list[tuple[float, Action]] = []
         if link:
-            self.keep(self.machine.link(self.now, "eth0", True, ME))
+            self.keep(self.machine.link(self.now, "eth0", True, mac))
         self.keep(self.machine.told(self.now, duties if duties is not None else {A: ALONE}))
 
     def keep(self, actions: list[Action]) -> None:
@@ -100,12 +102,14 @@ def test_slow_repeats_are_spread_and_never_more_than_100_s_apart() -> None:
 
 
 def test_an_address_that_a_host_has_is_left_to_it_and_asked_for_again() -> None:
-    """RFC 5227 2.1.1; every 30 s, and taken once nobody answers."""
+    """RFC 5227 2.1.1; once more soon, then every 30 s, and taken once nobody answers."""
     bench = Bench()
+    bench.hear(arp.reply(arp.probe(ME, A), HOST))
+    bench.run(1.55)
     bench.hear(arp.reply(arp.probe(ME, A), HOST))
     bench.run(31)
     assert bench.reports() == [(Kind.REFUSED, Why.STRANGER), (Kind.ANNOUNCING, Why.UNCLAIMED)]
-    assert bench.machine.announcing() == {("eth0", A): pytest.approx(40.2)}
+    assert bench.machine.announcing() == {("eth0", A): pytest.approx(41.75)}
 
 
 def test_force_goes_on_all_the_same() -> None:
@@ -239,6 +243,21 @@ def test_stop_where_nobody_else_may_is_at_once_else_within_a_second() -> None:
     bench.run(0.2)
     assert not bench.answers
     assert bench.machine.stopped
+
+
+def test_who_keeps_it_has_the_last_word() -> None:
+    """A peer's announcement crosses ours, and then it yields: else clients would believe it until the slow repeat."""
+    first, second = election.order(("me", "n2"), A)
+    mine, its = (ME, PEER) if first == "me" else (PEER, ME)
+    bench = Bench({A: Duty((first, second), frozenset({"eth0"}))}, node=first, mac=mine)
+    bench.keep(bench.machine.peers(bench.now, {second: Peer(frozenset({its}))}, True))
+    bench.hear(arp.request(its, IPv4Address("192.0.2.9"), IPv4Address("192.0.2.1")))  # it is there
+    bench.run(0.8)
+    for _ in range(2):
+        bench.hear(arp.gratuitous(its, A))
+    bench.run(0.4)
+    assert [at for at, _ in bench.sent(gratuitous=True)[::2]] == [0.2, 0.3, 0.7, 0.8, 1.1, 1.2]
+    assert bench.answers
 
 
 def test_it_may_again_before_it_has_left() -> None:

@@ -131,6 +131,17 @@ def test_all_start_at_once_and_the_first_in_the_order_announces_alone() -> None:
             assert ever == [lan.in_order(address)[0].name], f"seed {seed}"
 
 
+def test_who_starts_while_the_owner_leaves_waits_no_half_minute() -> None:
+    """Its Lease is gone already, so the newcomer takes its MAC for a stranger's; a rollout does just that."""
+    lan = Segment(2, ADDRESSES[:1])
+    lan.start(lan.nodes[0])
+    lan.run(20)
+    lan.stop(lan.nodes[0])
+    lan.at(0.02, lambda: lan.start(lan.nodes[1]))
+    lan.run(3)
+    assert lan.owner() is lan.nodes[1]
+
+
 def test_2000_addresses_of_one_owner_cost_its_standby_four_questions_a_second() -> None:
     """Grouped by owner: no timer and no question an address. All of them move at once, each asked for once."""
     lan = Segment(2, [f"198.18.{n // 250}.{n % 250}" for n in range(2000)])
