@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.announcing import SOON, V4, V6, Running, announcers, article, owner, reached
+from tests.lab.announcing import POOLS, SOON, V4, V6, Running, announcers, article, owner, reached, running
 from tests.testbed.capture import Seen
 from tests.testbed.driver import until
 from tests.testbed.lab import Lab
@@ -23,6 +23,7 @@ BOTH = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
 LISTEN = "--listen=127.0.0.1:9656"
 EVENTS = "/api/v1/namespaces/default/events"
 CLAIMS = "a machine that is no announcer claims the address"
+SILENT = "a machine that is no announcer has the address, and this one is silent"
 
 
 def aloud(frames: list[Seen], host: str) -> list[float]:
@@ -89,3 +90,49 @@ def test_who_claims_an_announced_address_is_reported_and_answered_once_in_10_s(l
         (service, count, words), *others = warned(lab)  # what happens again is the same Event
         assert (service, count, others) == ("test-svc-1", 2, [])
         assert words in [event(node, address) for address, node in owners.items()]
+
+
+def test_on_conflict_yield_leaves_it_to_the_stranger_until_that_is_gone(lab: Lab, tmp_path: Path) -> None:
+    """Silent a second or so after the first claim, with nobody stepping in; asked for again after 30 s."""
+    pools = tmp_path / "pools.yaml"
+    pools.write_text(POOLS.replace("]}", "], onConflict: yield}"))
+    with announcers(lab, pools) as there, lab.capture() as seen:
+        article(lab)
+        reached(lab, V4, 1)
+        first = owner(lab, V4)
+        with lab.asking(V4):
+            began = time.monotonic()
+            with lab.stranger("client", V4):
+                there[first].waits(SILENT)
+                time.sleep(8)  # in which the others have seen that it is silent, and asked
+                gone = time.monotonic()
+            silent = max(frame.at for frame in seen.answers(V4, began) if frame.host == first and frame.at < gone)
+            assert silent - began < 4
+            assert {frame.host for frame in seen.answers(V4, silent + 0.001) if frame.at < gone} == {"client"}
+            until(lambda: seen.owners(V4, gone + 1) not in ([], ["client"]), "one to announce it again", seconds=60)
+        again = next(frame for frame in seen.answers(V4, gone) if frame.host in NODES)
+        assert again.at - silent > 29
+        assert lab.reaches(V4, timeout=SOON)
+        assert owner(lab, V4) == again.host
+    assert fields(there[first], CLAIMS) == [
+        f"address={V4} interface=eth0 why=stranger mac={CLIENT.mac} reason=AddressInUseOnLan"
+    ]
+    assert fields(there[first], SILENT) == [
+        f"address={V4} interface=eth0 why=stranger mac={CLIENT.mac} reason=AddressInUseOnLan"
+    ]
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_an_address_that_a_host_has_is_announced_only_by_force(lab: Lab, address: str) -> None:
+    """On the command line: refused with its MAC; with --force both answer."""
+    lab.give("client", address)
+    with running(lab, "n1", "arp-announce", address) as one:
+        assert one.wait() == 1
+    assert one.said == [
+        f"error: {address} is taken: {CLIENT.mac} answers for it on eth0",
+        "hint: choose another address, or announce it all the same with --force",
+    ]
+    with running(lab, "n1", "arp-announce", address, "--force") as forced:
+        forced.waits(f"the address is announced from here address={address} interface=eth0 why=forced")
+        with lab.capture() as seen, lab.asking(address):
+            until(lambda: {"n1", "client"} <= set(seen.owners(address)), "both to answer", seconds=SOON)
