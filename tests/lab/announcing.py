@@ -19,6 +19,7 @@ from tests.testbed.lan import BY_MAC, NODES
 
 SOON = 20.0  # seconds within which lbctl does anything on two cores that others use too
 V4, V6 = "192.0.2.200", "2001:db8::200"
+BOTH = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}  # of a Service
 POOLS = "pools:\n- {name: lan, addresses: [192.0.2.200-192.0.2.220, '2001:db8::200/124']}\n"
 
 

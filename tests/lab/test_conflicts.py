@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.announcing import POOLS, SOON, V4, V6, Running, announcers, article, owner, reached, running
+from tests.lab.announcing import BOTH, POOLS, SOON, V4, V6, Running, announcers, article, owner, reached, running
 from tests.testbed.capture import Seen
 from tests.testbed.driver import until
 from tests.testbed.lab import Lab
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.lab
 CLIENT = HOSTS["client"]
 ALL = ("ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01")
 BURST = 3.0  # seconds after which the announcements of a takeover are over, the last of which comes after 2
-BOTH = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
 LISTEN = "--listen=127.0.0.1:9656"
 EVENTS = "/api/v1/namespaces/default/events"
 CLAIMS = "a machine that is no announcer claims the address"
