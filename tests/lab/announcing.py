@@ -18,6 +18,7 @@ from tests.testbed.lab_objects import APP
 from tests.testbed.lan import BY_MAC, NODES
 
 SOON = 20.0  # seconds within which lbctl does anything on two cores that others use too
+EVENTS = "/api/v1/namespaces/default/events"
 V4, V6 = "192.0.2.200", "2001:db8::200"
 BOTH = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}  # of a Service
 POOLS = "pools:\n- {name: lan, addresses: [192.0.2.200-192.0.2.220, '2001:db8::200/124']}\n"
@@ -134,3 +135,9 @@ def printed(lab: Lab, *words: str) -> str:
         said = one.child.stdout.read()
         assert one.wait() == 0, one.said
     return said
+
+
+def events(lab: Lab, reason: str) -> list[tuple[str, int, str]]:
+    """The Events of a reason: the Service's name, how often, and the words of the last time."""
+    found = [item for item in lab.hand.admin.get(EVENTS)["items"] if item["reason"] == reason]
+    return [(item["involvedObject"]["name"], item["count"], item["message"]) for item in found]

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.announcing import BOTH, POOLS, SOON, V4, V6, Running, announcers, article, owner, reached, running
+from tests.lab.announcing import (
+    BOTH,
+    POOLS,
+    SOON,
+    V4,
+    V6,
+    Running,
+    announcers,
+    article,
+    events,
+    owner,
+    reached,
+    running,
+)
 from tests.testbed.capture import Seen
 from tests.testbed.driver import until
 from tests.testbed.lab import Lab
@@ -20,7 +33,7 @@ CLIENT = HOSTS["client"]
 ALL = ("ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01")
 BURST = 3.0  # seconds after which the announcements of a takeover are over, the last of which comes after 2
 LISTEN = "--listen=127.0.0.1:9656"
-EVENTS = "/api/v1/namespaces/default/events"
+REASON = "AddressInUseOnLan"
 CLAIMS = "a machine that is no announcer claims the address"
 SILENT = "a machine that is no announcer has the address, and this one is silent"
 
@@ -36,13 +49,6 @@ def conflicts(lab: Lab, node: str) -> float:
     assert status == 200, text
     name = 'lbctl_announcer_conflicts_total{interface="eth0"} '
     return next((float(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)), 0.0)
-
-
-def warned(lab: Lab) -> list[tuple[str, int, str]]:
-    """The Events of machines that have an address: the Service's name, how often, and the words of the last time."""
-    found = lab.hand.admin.get(EVENTS)["items"]
-    mine = [item for item in found if (item["type"], item["reason"]) == ("Warning", "AddressInUseOnLan")]
-    return [(item["involvedObject"]["name"], item["count"], item["message"]) for item in mine]
 
 
 def event(node: str, address: str) -> str:
@@ -68,7 +74,7 @@ def test_who_claims_an_announced_address_is_reported_and_answered_once_in_10_s(l
         with lab.stranger("client", V4, V6):
             for address, node in owners.items():
                 there[node].waits(f"address={address} interface=eth0 why=stranger mac={CLIENT.mac}")
-            until(lambda: sum(count for _, count, _ in warned(lab)) == 2, "both to be an Event", seconds=SOON)
+            until(lambda: sum(count for _, count, _ in events(lab, REASON)) == 2, "both to be an Event", seconds=SOON)
             time.sleep(max(0.0, began + 25 - time.monotonic()))
         ended = time.monotonic()
         time.sleep(11)
@@ -86,7 +92,7 @@ def test_who_claims_an_announced_address_is_reported_and_answered_once_in_10_s(l
             said = [f"address={a} interface=eth0 why=stranger mac={CLIENT.mac} reason=AddressInUseOnLan" for a in mine]
             assert fields(there[node], CLAIMS) == sorted(said)
             assert conflicts(lab, node) == len(mine)
-        (service, count, words), *others = warned(lab)  # what happens again is the same Event
+        (service, count, words), *others = events(lab, REASON)  # what happens again is the same Event
         assert (service, count, others) == ("test-svc-1", 2, [])
         assert words in [event(node, address) for address, node in owners.items()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.announcing import SOON, V4, V6, announcers, article, explained, owner, printed, reached, running
+from tests.lab.announcing import SOON, V4, V6, announcers, article, events, explained, owner, printed, reached, running
 from tests.testbed.capture import overlap
 from tests.testbed.driver import until
 from tests.testbed.lab import Lab
@@ -52,6 +52,12 @@ def test_with_local_only_nodes_with_a_ready_pod_announce(lab: Lab, pools: Path) 
         until(lambda: why in explained(lab, pools), "explain to say why", seconds=SOON)
 
 
+def all_may(lab: Lab, pools: Path) -> bool:
+    """Whether every node may announce the Service's address, as far as the API server has been told by now."""
+    (found,) = json.loads(explained(lab, pools, "-o", "json"))["announced"]
+    return set(found["candidates"]) == set(NODES)
+
+
 def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
     """status, explain, --simulate-drain and an Event name the node whose MAC the client sees; a drain does as told."""
     with announcers(lab, pools):
@@ -61,11 +67,10 @@ def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
         file = f"--pools={pools}"
         row = [V4, "default/test-svc-1", first]
         until(lambda: row == printed(lab, "status", file).splitlines()[1].split()[:3], "status to know", seconds=SOON)
+        until(lambda: all_may(lab, pools), "all to be candidates", seconds=SOON)
         found = json.loads(explained(lab, pools, "-o", "json"))["announced"]
         assert [(one["address"], [by["node"] for by in one["by"]]) for one in found] == [(V4, [first])]
-        assert set(found[0]["candidates"]) == set(NODES)
-        events = lab.hand.kubectl("get", "events", "--field-selector=reason=Announced", "-o", "name")
-        assert "test-svc-1" in events
+        until(lambda: [name for name, *_ in events(lab, "Announced")] == ["test-svc-1"], "the Event", seconds=SOON)
         header, moved = printed(lab, "arp-announce", f"--simulate-drain={first}", file).splitlines()
         address, service, second = moved.split()
         assert (header.split(), address, service) == (["ADDRESS", "SERVICE", "TO", "WHY"], V4, "default/test-svc-1")
