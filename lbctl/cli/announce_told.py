@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lbctl.l2.actions import Kind, Report
+from lbctl.l2.actions import Kind, Report, Why
 from lbctl.l2.election import order
 from lbctl.l2.frames import mac_text
 from lbctl.logs import Level, Log
@@ -33,6 +33,7 @@ SENTENCES = {
     Kind.CUT_OFF: (Level.WARNING, "no other announcer has been heard for a second"),
     Kind.STALLED: (Level.WARNING, "this process stood still, and asks before it answers again"),
 }
+TO_A_STRANGER = (Level.WARNING, "a machine that is no announcer has the address, and this one is silent")
 REASONS = {
     Kind.ANNOUNCING: Reason.Announced,
     Kind.CONFLICT: Reason.AddressInUseOnLan,
@@ -44,6 +45,8 @@ def log_report(log: Log, report: Report) -> None:
     """A line of the log."""
     level, sentence = SENTENCES[report.kind]
     reason = REASONS.get(report.kind)
+    if (report.kind, report.why) == (Kind.YIELDED, Why.STRANGER):  # of which CONFLICT has just made an Event
+        (level, sentence), reason = TO_A_STRANGER, Reason.AddressInUseOnLan
     fields = {
         "address": report.address,
         "interface": report.interface or None,

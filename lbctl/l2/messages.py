@@ -71,11 +71,13 @@ class Voice:
         """Who has the address? To all, or to one station as a reachability probe.
 
         In ARP as a probe from 0.0.0.0, from which no cache learns (RFC 5227 1.1). In NDP from the link-local address:
-        the answer to a question from :: would go to all nodes each time (RFC 4861 7.2.4).
+        the answer to a question from :: would go to all nodes each time (RFC 4861 7.2.4). And to the group's address
+        even where it is sent to one MAC (RFC 6085): the kernel there does not have the address, and a node routes, so
+        that it would pass on a packet to it, and ask the LAN where to.
         """
         if isinstance(address, IPv4Address):
             return arp.probe(self.mac, address, to) if to else arp.probe(self.mac, address)
-        return ndp.solicit(self.mac, self.link_local, address, to)
+        return ndp.solicit(self.mac, self.link_local, address, to, ndp.solicited_node(address))
 
     def probe(self, address: Address) -> Frame:
         """Does anybody use the address? As one asks who wants it for himself (RFC 5227 2.1.1, RFC 4862 5.4.2)."""

@@ -9,6 +9,8 @@ from lbctl.addresses import Address
 from lbctl.l2.actions import Duty, Why
 from lbctl.l2.frames import Mac
 
+NEVER = float("-inf")  # when something was that was never
+
 
 class Phase(Enum):
     """Where an address stands here; only the third and the fourth of them are answered for."""
@@ -59,7 +61,6 @@ class Seat:
 class Contest:
     """A peer claims an address that we keep: until it yields, or shows that it heard us and does not."""
 
-    mac: Mac
     again: int  # how often it claimed it again, knowing ours
     heard_us: float  # a claim from then on was made knowing ours
     ask_at: float
@@ -70,8 +71,6 @@ class Contest:
 class Conflict:
     """A stranger claims one of our addresses."""
 
-    mac: Mac
     first: float
     last: float
     reported: bool = False
-    defended: float = float("-inf")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from lbctl.addresses import Address
 from lbctl.l2.directory import Directory
-from lbctl.l2.seats import Seat
+from lbctl.l2.seats import NEVER, Seat
 from lbctl.l2.standby import period
 
 UNHEARD = 1.0  # seconds without a word from a peer (DESIGN 7)
@@ -17,7 +17,6 @@ BEATS = 4  # periods of a standby, where that is longer
 LOOK = 0.25  # seconds between two looks, and between two questions to all while one is missing
 BETWEEN = 0.1  # seconds between the two questions for each address, once peers are heard again
 SELDOM = 1.0  # seconds between two such rounds, for they ask for every address
-NEVER = float("-inf")
 
 
 class Sentry:

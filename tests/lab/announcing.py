@@ -8,12 +8,19 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from tests.testbed.driver import until
+import yaml
+
+from tests.testbed.driver import ROOT, SERVICES, until
 from tests.testbed.lab import Lab
-from tests.testbed.lan import NODES
+from tests.testbed.lab_objects import APP
+from tests.testbed.lan import BY_MAC, NODES
 
 SOON = 20.0  # seconds within which lbctl does anything on two cores that others use too
+EVENTS = "/api/v1/namespaces/default/events"
+V4, V6 = "192.0.2.200", "2001:db8::200"
+BOTH = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}  # of a Service
 POOLS = "pools:\n- {name: lan, addresses: [192.0.2.200-192.0.2.220, '2001:db8::200/124']}\n"
 
 
@@ -90,3 +97,47 @@ def neighbours(lab: Lab, address: str, host: str = "client") -> str:
     """The MAC that a host has for an address; empty when it has none."""
     words = lab.space(host).run("ip", "neigh", "show", address).split()
     return words[words.index("lladdr") + 1] if "lladdr" in words else ""
+
+
+def article(lab: Lab, **spec: Any) -> None:
+    """Make the article's own Service, on the lab's pods."""
+    item = yaml.safe_load((ROOT / "examples" / "test-svc-1.yaml").read_text())
+    item["spec"] |= {"selector": {"app": APP}, **spec}
+    status, answer = lab.hand.admin.request("POST", SERVICES, item)
+    assert status == 201, answer
+
+
+def reached(lab: Lab, address: str, times: int = 40) -> tuple[set[str], set[str]]:
+    """The nodes whose pods answer the client, and whom they see; waits for the first answer."""
+    until(lambda: lab.reaches(address), f"{address} to be reached", seconds=SOON)
+    said = [lab.fetch(address).split() for _ in range(times)]
+    return {node for node, _ in said}, {client for _, client in said}
+
+
+def owner(lab: Lab, address: str) -> str:
+    """The node whose MAC the client has for an address."""
+    return BY_MAC[neighbours(lab, address)]
+
+
+def explained(lab: Lab, pools: Path, *words: str) -> str:
+    """What lbctl explain says of the Service."""
+    with running(lab, "gw", "explain", "test-svc-1", f"--pools={pools}", *words) as one:
+        assert one.child.stdout is not None
+        said = one.child.stdout.read()
+        assert one.wait() == 0
+    return said
+
+
+def printed(lab: Lab, *words: str) -> str:
+    """What another lbctl prints."""
+    with running(lab, "gw", *words) as one:
+        assert one.child.stdout is not None
+        said = one.child.stdout.read()
+        assert one.wait() == 0, one.said
+    return said
+
+
+def events(lab: Lab, reason: str) -> list[tuple[str, int, str]]:
+    """The Events of a reason: the Service's name, how often, and the words of the last time."""
+    found = [item for item in lab.hand.admin.get(EVENTS)["items"] if item["reason"] == reason]
+    return [(item["involvedObject"]["name"], item["count"], item["message"]) for item in found]

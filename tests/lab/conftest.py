@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import started
+from tests.lab.announcing import POOLS
 from tests.testbed.lab import Lab
 
 
@@ -21,3 +23,11 @@ def lab(_lab: Lab) -> Lab:
     """The lab, swept."""
     _lab.wipe()
     return _lab
+
+
+@pytest.fixture
+def pools(tmp_path: Path) -> Path:
+    """A pool file."""
+    path = tmp_path / "pools.yaml"
+    path.write_text(POOLS)
+    return path

@@ -6,50 +6,18 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.lab.announcing import POOLS, SOON, announcers, neighbours, running
+from tests.lab.announcing import SOON, V4, V6, announcers, article, events, explained, owner, printed, reached, running
 from tests.testbed.capture import overlap
-from tests.testbed.driver import ROOT, SERVICES, until
+from tests.testbed.driver import until
 from tests.testbed.lab import Lab
-from tests.testbed.lab_objects import APP
-from tests.testbed.lan import BY_MAC, HOSTS, NODES
+from tests.testbed.lan import HOSTS, NODES
 
 pytestmark = pytest.mark.lab
 
-V4, V6 = "192.0.2.200", "2001:db8::200"
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
-
-
-@pytest.fixture
-def pools(tmp_path: Path) -> Path:
-    """A pool file."""
-    path = tmp_path / "pools.yaml"
-    path.write_text(POOLS)
-    return path
-
-
-def article(lab: Lab, **spec: Any) -> None:
-    """Make the article's own Service, on the lab's pods."""
-    item = yaml.safe_load((ROOT / "examples" / "test-svc-1.yaml").read_text())
-    item["spec"] |= {"selector": {"app": APP}, **spec}
-    status, answer = lab.hand.admin.request("POST", SERVICES, item)
-    assert status == 201, answer
-
-
-def reached(lab: Lab, address: str, times: int = 40) -> tuple[set[str], set[str]]:
-    """The nodes whose pods answer the client, and whom they see; waits for the first answer."""
-    until(lambda: lab.reaches(address), f"{address} to be reached", seconds=SOON)
-    said = [lab.fetch(address).split() for _ in range(times)]
-    return {node for node, _ in said}, {client for _, client in said}
-
-
-def owner(lab: Lab, address: str) -> str:
-    """The node whose MAC the client has for an address."""
-    return BY_MAC[neighbours(lab, address)]
 
 
 @pytest.mark.parametrize(("families", "address"), [(["IPv4"], V4), (["IPv6"], V6)])
@@ -84,22 +52,10 @@ def test_with_local_only_nodes_with_a_ready_pod_announce(lab: Lab, pools: Path) 
         until(lambda: why in explained(lab, pools), "explain to say why", seconds=SOON)
 
 
-def explained(lab: Lab, pools: Path, *words: str) -> str:
-    """What lbctl explain says of the Service."""
-    with running(lab, "gw", "explain", "test-svc-1", f"--pools={pools}", *words) as one:
-        assert one.child.stdout is not None
-        said = one.child.stdout.read()
-        assert one.wait() == 0
-    return said
-
-
-def printed(lab: Lab, *words: str) -> str:
-    """What another lbctl prints."""
-    with running(lab, "gw", *words) as one:
-        assert one.child.stdout is not None
-        said = one.child.stdout.read()
-        assert one.wait() == 0, one.said
-    return said
+def all_may(lab: Lab, pools: Path) -> bool:
+    """Whether every node may announce the Service's address, as far as the API server has been told by now."""
+    (found,) = json.loads(explained(lab, pools, "-o", "json"))["announced"]
+    return set(found["candidates"]) == set(NODES)
 
 
 def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
@@ -111,11 +67,10 @@ def test_everybody_can_ask_who_announces(lab: Lab, pools: Path) -> None:
         file = f"--pools={pools}"
         row = [V4, "default/test-svc-1", first]
         until(lambda: row == printed(lab, "status", file).splitlines()[1].split()[:3], "status to know", seconds=SOON)
+        until(lambda: all_may(lab, pools), "all to be candidates", seconds=SOON)
         found = json.loads(explained(lab, pools, "-o", "json"))["announced"]
         assert [(one["address"], [by["node"] for by in one["by"]]) for one in found] == [(V4, [first])]
-        assert set(found[0]["candidates"]) == set(NODES)
-        events = lab.hand.kubectl("get", "events", "--field-selector=reason=Announced", "-o", "name")
-        assert "test-svc-1" in events
+        until(lambda: [name for name, *_ in events(lab, "Announced")] == ["test-svc-1"], "the Event", seconds=SOON)
         header, moved = printed(lab, "arp-announce", f"--simulate-drain={first}", file).splitlines()
         address, service, second = moved.split()
         assert (header.split(), address, service) == (["ADDRESS", "SERVICE", "TO", "WHY"], V4, "default/test-svc-1")

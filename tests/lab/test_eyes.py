@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.testbed.asking import question
+from tests.testbed.asking import claim, question
 from tests.testbed.capture import Seen, decode, overlap, stretches
 from tests.testbed.lan import HOSTS
 from tests.testbed.probing import Attempt, longest_gap
@@ -25,6 +25,15 @@ def _answers(**times: list[float]) -> list[Seen]:
 def test_a_question_is_read_as_one(address: str, to: str) -> None:
     """By broadcast, or to the solicited-node group."""
     assert decode(question(CLIENT, address), 1.5) == Seen(1.5, "client", "request", address, CLIENT.mac, to)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "to"),
+    [(V4, "gratuitous", "ff:ff:ff:ff:ff:ff"), (V6, "advertisement", "33:33:00:00:00:01")],
+)
+def test_a_claim_is_read_as_one(address: str, kind: str, to: str) -> None:
+    """To all hosts."""
+    assert decode(claim(N1, address), 1.5) == Seen(1.5, "n1", kind, address, N1.mac, to)
 
 
 def _arp(operation: int, sender: str, target: str) -> bytes:

@@ -19,13 +19,6 @@ pytestmark = pytest.mark.lab
 V4, V6 = "192.0.2.200", "2001:db8::200"
 
 
-def _give(lab: Lab, host: str, *addresses: str) -> None:
-    """Put addresses on a host by hand, as one does without an announcer."""
-    for address in addresses:
-        length, nodad = ("128", ["nodad"]) if ":" in address else ("32", [])
-        lab.space(host).run("ip", "address", "add", f"{address}/{length}", "dev", PORT, *nodad)
-
-
 def _says(lab: Lab, address: str, times: int = 60) -> tuple[set[str], set[str]]:
     """The nodes whose pods answered the client, and whom they saw."""
     said = [lab.fetch(address).split() for _ in range(times)]
@@ -40,7 +33,7 @@ def _carrier(lab: Lab, host: str) -> bool:
 def test_the_client_reaches_pods_of_all_nodes_through_the_node_that_has_the_address(lab: Lab, address: str) -> None:
     """60 connections miss one of three pods once in 10 to the tenth; kube-proxy masquerades what it sends elsewhere."""
     lab.expose("web", address)
-    _give(lab, "n1", address)
+    lab.give("n1", address)
     nodes, clients = _says(lab, address)
     assert nodes == set(NODES)
     assert HOSTS["client"].ipv4 not in clients
@@ -51,7 +44,7 @@ def test_the_client_reaches_pods_of_all_nodes_through_the_node_that_has_the_addr
 def test_with_local_the_pod_of_the_node_sees_the_client(lab: Lab, address: str, client: str) -> None:
     """externalTrafficPolicy Local: only the pod of the node that has the address, and nothing masqueraded."""
     lab.expose("web", address, externalTrafficPolicy="Local")
-    _give(lab, "n2", address)
+    lab.give("n2", address)
     assert _says(lab, address, 20) == ({"n2"}, {client})
 
 
@@ -59,7 +52,7 @@ def test_kube_proxy_in_iptables_mode() -> None:
     """A lab of its own."""
     with started(lambda: Lab("iptables")) as lab:
         lab.expose("web", V4, V6)
-        _give(lab, "n3", V4, V6)
+        lab.give("n3", V4, V6)
         assert _says(lab, V4)[0] == set(NODES)
         assert _says(lab, V6)[0] == set(NODES)
         assert "KUBE-SERVICES" in lab.space("n1").run("iptables-save")
@@ -68,7 +61,7 @@ def test_kube_proxy_in_iptables_mode() -> None:
 def test_a_pod_that_is_not_ready_gets_nothing(lab: Lab) -> None:
     """The real endpointslice controller says so to the real kube-proxies; and ready again it gets its share."""
     lab.expose("web", V4)
-    _give(lab, "n1", V4)
+    lab.give("n1", V4)
     lab.ready("n2", False)
     until(lambda: _says(lab, V4)[0] == {"n1", "n3"}, "n2 to be left out", seconds=20)
     lab.ready("n2")
@@ -109,7 +102,7 @@ def test_a_partition_parts_two_hosts_and_no_others(lab: Lab) -> None:
 def test_a_link_that_is_delayed_brings_everything_late(lab: Lab) -> None:
     """Each way, whatever it is, answers of many segments too; and restored nothing."""
     lab.expose("web", V4)
-    _give(lab, "n1", V4)
+    lab.give("n1", V4)
     lab.fetch(V4)
     lab.lan.delay("n1", 0.1)
     began = time.monotonic()
@@ -172,7 +165,7 @@ def test_one_host_is_cut_off_from_the_api_server_and_no_other(lab: Lab) -> None:
 def test_traffic_goes_on_while_the_api_server_is_stopped(lab: Lab) -> None:
     """And kube-proxies hear of what comes after it is back."""
     lab.expose("web", V4)
-    _give(lab, "n1", V4)
+    lab.give("n1", V4)
     lab.hand.apiserver.stop()
     try:
         assert _says(lab, V4)[0] == set(NODES)
@@ -198,17 +191,17 @@ def _hello(lab: Lab, host: str) -> bytes:
 def test_a_capture_shows_who_answers_for_an_address_and_since_when(lab: Lab, address: str) -> None:
     """Real kernels answer: one host, then another, then both at once."""
     with lab.capture() as seen, lab.asking(address, period=0.05):
-        _give(lab, "n1", address)
+        lab.give("n1", address)
         until(lambda: seen.owners(address) == ["n1"], "n1 to answer", seconds=5)
         lab.space("n1").run("ip", "address", "flush", "dev", PORT, "to", address)
         moved = time.monotonic()
-        _give(lab, "n2", address)
+        lab.give("n2", address)
         until(lambda: seen.owners(address) == ["n1", "n2"], "n2 to answer", seconds=5)
         answers = seen.answers(address)
         assert all(a.mac == HOSTS[a.host].mac for a in answers)
         assert all((a.host == "n2") == (a.at > moved) for a in answers)
         assert overlap(answers) == 0
-        _give(lab, "n3", address)
+        lab.give("n3", address)
         until(lambda: overlap(seen.answers(address)) > 0.5, "two to answer at once", seconds=5)
 
 
@@ -232,7 +225,7 @@ def test_a_socket_belongs_to_the_namespace_it_was_made_in(lab: Lab) -> None:
 def test_wiped_it_is_as_new(lab: Lab) -> None:
     """Whatever a test left behind."""
     lab.expose("web", V4)
-    _give(lab, "n1", V4, V6)
+    lab.give("n1", V4, V6)
     lab.label("n1", {"left": "behind", "kubernetes.io/hostname": None})
     lab.ready("n3", False)
     unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}

@@ -20,6 +20,7 @@ node. `lab.wipe()` makes everything as new but for the control plane.
 
 What the switch passes on (capture.py): `with lab.capture() as seen, lab.asking("192.0.2.200"): ...`, and then
 `seen.answers("192.0.2.200")`, `seen.owners(...)`, and `overlap(seen.answers(...))`: the time that two answered both.
+A host that has an address and tells all, which nobody gave it: `with lab.stranger("client", "192.0.2.200"): ...`.
 How long a client was without (probing.py): `with Probing(lab, "192.0.2.200") as client: ...; client.gap`.
 
 KUBECONFIG is the same file on every host, because a relay listens on each at the API server's own address. All
@@ -28,20 +29,21 @@ processes and namespaces end with this one, however it ends.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tests.testbed import lab_objects as objects
-from tests.testbed.asking import Asking
+from tests.testbed.asking import Repeating, claim, question
 from tests.testbed.capture import Capture
 from tests.testbed.driver import SERVICES, Bed, service, until
 from tests.testbed.lab_objects import APP, NODE_API, POD_API
@@ -66,7 +68,7 @@ table inet lab {{
 
 
 # What wipe() takes off hosts again, so that tests may give an address to a host by hand.
-BY_HAND = ("192.0.2.128/25", "2001:db8::100/120", "2001:db8::200/119")
+BY_HAND = ("192.0.2.128/25", "2001:db8::100/120", "2001:db8::200/119", "198.51.100.0/24", "2001:db8:1::/64")
 
 
 class Lab:
@@ -149,7 +151,7 @@ class Lab:
         server.start()
 
     def _proxy_ready(self, node: str) -> bool:
-        return self._get(node, "127.0.0.1", 10256, "/healthz", 1.0)[0] == 200
+        return self.get(node, "127.0.0.1", 10256, "/healthz", 1.0)[0] == 200
 
     def _make_objects(self) -> None:
         for node in NODES:
@@ -196,9 +198,10 @@ class Lab:
 
     def fetch(self, address: str, *, timeout: float = 5.0, host: str = "client") -> str:
         """What the pod says that answers at http://ADDRESS/: its node and whom it saw; OSError when nobody does."""
-        return self._get(host, address, 80, "/", timeout)[1].strip()
+        return self.get(host, address, 80, "/", timeout)[1].strip()
 
-    def _get(self, host: str, address: str, port: int, path: str, timeout: float) -> tuple[int, str]:
+    def get(self, host: str, address: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, str]:
+        """GET from a host: status and body; 0 and what went wrong when there is no answer, for "/" an OSError."""
         connection = http.client.HTTPConnection(address, port)
         try:
             connection.sock = self.connect(address, port, timeout=timeout, host=host)
@@ -216,9 +219,24 @@ class Lab:
         """What the switch passes on of ARP and Neighbor Discovery, from now on."""
         return Capture(self.space("switch"))
 
-    def asking(self, *addresses: str, period: float = 0.1, host: str = "gw") -> Asking:
+    def asking(self, *addresses: str, period: float = 0.1, host: str = "gw") -> Repeating:
         """Ask for these addresses all the time, not from the client, whose neighbour entries stay its own."""
-        return Asking(self.space(host), *addresses, period=period)
+        return Repeating(self.space(host), *addresses, frame=question, period=period)
+
+    def give(self, host: str, *addresses: str) -> None:
+        """Put addresses on a host by hand, as one does without an announcer."""
+        for address in addresses:
+            length, nodad = ("128", ["nodad"]) if ":" in address else ("32", [])
+            self.space(host).run("ip", "address", "add", f"{address}/{length}", "dev", PORT, *nodad)
+
+    @contextlib.contextmanager
+    def stranger(self, host: str, *addresses: str, period: float = 0.5) -> Iterator[None]:
+        """The host has these addresses by hand, and tells all again and again."""
+        self.give(host, *addresses)
+        with Repeating(self.space(host), *addresses, frame=claim, period=period):
+            yield
+        for address in addresses:
+            self.space(host).run("ip", "address", "delete", address, "dev", PORT)
 
     def expose(self, name: str, *addresses: str, **spec: Any) -> None:
         """Make a LoadBalancer Service on the pods and give it these addresses as its status; returns when every

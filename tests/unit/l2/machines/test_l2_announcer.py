@@ -143,6 +143,46 @@ def test_a_stranger_that_claims_it_later_is_reported_once_and_answered_every_10_
     assert bench.reports()[2:] == [(Kind.CONFLICT, Why.STRANGER)]
 
 
+def test_two_strangers_are_reported_each_and_answered_as_one() -> None:
+    """They take turns, faster than an unknown MAC turns out a peer's; RFC 5227 2.4 c counts by address."""
+    bench = Bench()
+    bench.keep(bench.machine.peers(bench.now, {"n2": Peer(frozenset({SECOND}))}, True))
+    bench.run(5)
+    before = len(bench.sent(gratuitous=True))
+    for at in range(24):  # 12 s
+        bench.hear(arp.gratuitous((HOST, PEER)[at % 2], A))
+        bench.run(0.5)
+    assert [at for at, _ in bench.sent(gratuitous=True)[before:]] == [5.0, 15.0]
+    assert [do.mac for _, do in bench.done if isinstance(do, Report) and do.kind is Kind.CONFLICT] == [HOST, PEER]
+
+
+def test_macs_that_somebody_makes_up_fill_no_log() -> None:
+    """The first few are reported, and more again after five quiet minutes."""
+    bench = Bench()
+    bench.run(5)
+    for number in (*range(100), 200):
+        bench.run(400 * (number == 200))
+        bench.hear(arp.gratuitous(bytes((2, 0, 0, 0, 9, number)), A))
+        bench.run(0.5)
+    told = [do.mac[5] for _, do in bench.done if isinstance(do, Report) and do.kind is Kind.CONFLICT and do.mac]
+    assert told == [*range(8), 200]
+
+
+def test_announcements_of_three_owners_do_not_answer_each_other_without_end() -> None:
+    """What a peer says before it can have heard us is passed over, whatever another says meanwhile."""
+    peers = {"n3": Peer(frozenset({SECOND})), "n4": Peer(frozenset({PEER}))}
+    bench = Bench({})
+    bench.keep(bench.machine.peers(bench.now, peers, True))
+    bench.keep(bench.machine.told(bench.now, {A: Duty(("me", *peers), frozenset({"eth0"}), force=True)}))
+    bench.run(0.15)  # it comes before both, and stays
+    before = len(bench.sent(gratuitous=True))
+    for at in range(50):
+        bench.hear(arp.gratuitous((SECOND, PEER)[at % 2], A))
+        bench.run(0.001)
+    assert bench.answers
+    assert len(bench.sent(gratuitous=True)) - before == 2 * 2  # to each once, as a request and as a reply
+
+
 def test_on_conflict_yield_stops_and_asks_again_after_30_s() -> None:
     """`onConflict: yield`."""
     bench = Bench({A: Duty(("me",), frozenset({"eth0"}), OnConflict.YIELD)})
