@@ -291,9 +291,12 @@ class Index:
 
     def on_lan(self, address: Address) -> Refusal | None:
         """Why the address is not given to anybody anew: somebody on the LAN answers for it, and no Service holds it."""
+        return None if self.is_held(address) else self._lan.get(address)
+
+    def is_held(self, address: Address) -> bool:
+        """Whether a Service that still stands holds the address."""
         claim = self.claims.get(address)
-        held = claim is not None and any(map(self.alive, claim.holders))
-        return None if held else self._lan.get(address)
+        return claim is not None and any(map(self.alive, claim.holders))
 
     def _holders_around(self, service: Service, address: Address) -> tuple[set[Key], set[Key]]:
         """Who of the living holds the address, and joined before this Service, and after it; if it holds it itself."""

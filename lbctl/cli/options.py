@@ -14,7 +14,10 @@ from lbctl.cli import completion
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from lbctl.cli.output import Talk
+    from lbctl.lan import Lan
     from lbctl.pools import PoolFile
+    from lbctl.rounds import Cluster
 
 SERVICE = typer.Argument(metavar="SVC", help="[namespace/]name", autocompletion=completion.services)
 SERVICES = typer.Argument(metavar="SVC", help="[namespace/]name", autocompletion=completion.services)
@@ -58,6 +61,23 @@ class DryRun(StrEnum):
         return " (dry run)" if self is DryRun.CLIENT else " (server dry run)"
 
 
+class Probe(StrEnum):
+    """Values of --probe."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+Probes = Annotated[
+    Probe,
+    typer.Option(
+        "--probe",
+        envvar="LBCTL_PROBE",
+        help="ask the LAN whether an address is in use before giving it; auto: where this machine is on its subnet",
+    ),
+]
+
 Dry = Annotated[
     Optional[DryRun],  # noqa: UP045 because typer reads it
     typer.Option("--dry-run", help="show what would be done; `server` has the API server check it too"),
@@ -74,6 +94,20 @@ def which(command: str, services: list[str], *, everything: bool, selector: str 
     if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
         hint = f"lbctl {command} NAMESPACE/NAME, or lbctl {command} --all"
         raise UsageError("say which Services: names, or --all", hint=hint)
+
+
+def lan(probe: Probe, pools: PoolFile, cluster: Cluster, talk: Talk) -> Lan | None:
+    """What asks the LAN for addresses of these pools; None where it is not to be asked, or not by `auto`. Raises
+    CannotProbe or MissingCapability."""
+    from lbctl.l2.privileges import capable
+
+    if probe is Probe.OFF or (probe is Probe.AUTO and not capable()):
+        return None
+    from lbctl.lan import Lan
+    from lbctl.probing import Prober, announcers
+
+    prober = Prober(pools, lambda: announcers(cluster.kube), must=probe is Probe.ON)
+    return Lan(prober, pools, talk.say) if probe is Probe.ON or prober.near else None
 
 
 def open_pools(flag: str | None) -> PoolFile:
