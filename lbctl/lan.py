@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from lbctl.addresses import Address, family_of
 from lbctl.allocator import Index, Refusal
+from lbctl.answers import refusal, router_words
 from lbctl.decisions import Action, Plan, Snapshot
-from lbctl.l2.ethernet import Mac, mac_text
+from lbctl.l2.ethernet import Mac
 from lbctl.l2.probe import Found, Use
 from lbctl.pools import PoolFile
-from lbctl.reasons import Reason
 from lbctl.services import Service
 
 MORE = 32  # addresses asked along with those to be given, a pool and family; twice as many each time
@@ -24,21 +24,6 @@ TURNS = 8  # by then 8,000 addresses of the pool were asked, and what is to be g
 
 Ask = Callable[[Collection[Address], Collection[Address]], Mapping[Address, Found]]
 """Asks for addresses that must be asked and for others beside them; those that cannot be asked for are left out."""
-
-
-def refusal(found: Found) -> Refusal | None:
-    """Why an address is not given anew, by who answered for it; None when it may be."""
-    mac = mac_text(found.mac) if found.mac else ""
-    if found.use is Use.STRANGER:
-        return Refusal(Reason.AddressInUseOnLan, f"{found.address} is in use on the LAN: {mac} answers for it")
-    if found.use is Use.PEER:
-        return Refusal(Reason.StillAnnounced, f"{found.address} is still announced by node {found.peer} ({mac})")
-    return None
-
-
-def router_words(mac: Mac) -> str:
-    """What is said once of a router whose answers do not count."""
-    return f"{mac_text(mac)} answers for whatever address it is asked for (proxy ARP), so its answers do not count"
 
 
 class Lan:

@@ -58,17 +58,22 @@ class Prober:
     def __call__(self, addresses: Collection[Address], more: Collection[Address]) -> dict[Address, Found]:
         """Who answers for each of these, nobody among whom is known to have it, and for `more` beside them; those that
         cannot be asked for are left out. Raises CannotProbe or MissingCapability."""
+        found = self.ask((*addresses, *more))
+        for address in addresses if self._must else ():
+            if address not in found:
+                words = f"whether {address} is in use cannot be asked here: no interface is on its subnet"
+                raise CannotProbe(words, hint=_HINT)
+        return found
+
+    def ask(self, addresses: Iterable[Address], free: Collection[Address] | None = None) -> dict[Address, Found]:
+        """Likewise of any addresses, of which those `free` are nobody's as far as is known (None: all)."""
         there = interfaces()
         good = _usable(there)
         where: dict[str, list[Address]] = {}
-        for address in dict.fromkeys((*addresses, *more)):
-            names = self._names(address, there, good)
-            if not names and self._must and address in addresses:
-                words = f"whether {address} is in use cannot be asked here: no interface is on its subnet"
-                raise CannotProbe(words, hint=_HINT)
-            for name in names:
+        for address in dict.fromkeys(addresses):
+            for name in self._names(address, there, good):
                 where.setdefault(name, []).append(address)
-        return self._asked(where, there) if where else {}
+        return self._asked(where, there, free) if where else {}
 
     def _names(self, address: Address, there: Mapping[int, Interface], good: Iterable[Interface]) -> list[str]:
         """The interfaces to ask for it on."""
@@ -79,16 +84,19 @@ class Prober:
         named = frozenset(pool.interfaces)
         return [i.name for i in there.values() if i.name in named and why_not(i, there, named=named) is None]
 
-    def _asked(self, where: Mapping[str, Collection[Address]], there: Mapping[int, Interface]) -> dict[Address, Found]:
+    def _asked(
+        self,
+        where: Mapping[str, Collection[Address]],
+        there: Mapping[int, Interface],
+        free: Collection[Address] | None,
+    ) -> dict[Address, Found]:
         from lbctl.l2.asking import ask  # here because most runs ask for nothing
 
         if self._known is None:
             self._known = self._peers()
         macs = frozenset(i.mac for i in there.values())
-        by_name = {i.name: i for i in there.values()}
-        probes = {
-            name: Probe(addresses, _voice(by_name[name]), self._known, mine=macs) for name, addresses in where.items()
-        }
+        voices = {i.name: Voice(i.mac, i.link_local or link_local_of(i.mac)) for i in there.values()}
+        probes = {name: Probe(asked, voices[name], self._known, free, macs) for name, asked in where.items()}
         ask(probes, there.values())
         found: dict[Address, Found] = {}
         for probe in probes.values():
@@ -99,10 +107,6 @@ class Prober:
 
 def _usable(there: Mapping[int, Interface]) -> list[Interface]:
     return [interface for interface in there.values() if why_not(interface, there) is None]
-
-
-def _voice(interface: Interface) -> Voice:
-    return Voice(interface.mac, interface.link_local or link_local_of(interface.mac))
 
 
 def announcers(kube: Kube) -> dict[Mac, str]:

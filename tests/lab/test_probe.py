@@ -130,3 +130,32 @@ def test_where_the_lan_cannot_be_asked_that_is_an_error_if_it_must_be(lab: Lab, 
         1,
     )
     assert told(lab, "assign", "web", file) == (["default/web 198.51.100.7 (Assigned)"], [], 0)
+
+
+def test_pools_check_lists_who_answers(lab: Lab, pools: Path) -> None:
+    """Nodes for the Services that they announce, strangers as a warning, a router with proxy ARP once."""
+    stranger, file = "192.0.2.210", f"--pools={pools}"
+    with announcers(lab, pools, serve=False):
+        create(lab, "web")
+        told(lab, "assign", "web", file)
+        until(lambda: lab.reaches("192.0.2.200"), "the address to be reached", seconds=SOON)
+        mac = neighbours(lab, "192.0.2.200")
+        taken(lab, stranger, "2001:db8::209")
+        out, said, code = told(lab, "pools", "check", "--probe", "--strict", file)
+    assert [line.split(maxsplit=2) for line in out[:4]] == [
+        ["ADDRESS", "MAC", "WHO"],
+        ["192.0.2.200", mac, f"node {BY_MAC[mac]}; Service default/web shows it"],
+        [stranger, STRANGER, "a stranger"],
+        ["2001:db8::209", STRANGER, "a stranger"],
+    ]
+    warned = [line.partition("LB205 warning: ")[2] for line in out if "LB205" in line]
+    assert warned == [
+        f"pool lan: {address} is in use on the LAN: {STRANGER} answers for it"
+        for address in (stranger, "2001:db8::209")
+    ]
+    assert (said[0], code) == (f"error: {pools} has 2 warnings", 1)
+    with router(lab):
+        out, _, code = told(lab, "pools", "check", "--probe", file)
+    assert [line.partition("LB207 note: ")[2] for line in out if "LB2" in line] == [
+        f"pool lan: {STRANGER} answers for whatever address it is asked for (proxy ARP), so its answers do not count"
+    ]
