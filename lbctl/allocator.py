@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import cast
 
 from lbctl.addresses import Address, Family, family_of, from_int
@@ -340,8 +340,12 @@ class Index:
     def coming(self, pool: Pool, family: Family, count: int) -> list[Address]:
         """The next so many that next_free() would give, if each were taken."""
         untouched = self._untouched(pool, family, self._low.get((pool.name, family), 0))
-        rested = (a for a in reversed(self._rested(pool, family)) if a not in self._lan and not self.user(a, _NOBODY))
-        return list(islice(chain((from_int(family, number) for number in untouched), rested), count))
+        found = [from_int(family, number) for number in islice(untouched, count)]
+        if len(found) < count:  # else none of the released, who may be many, is looked at
+            rested = reversed(self._rested(pool, family))
+            free = (a for a in rested if a not in self._lan and not self.user(a, _NOBODY))
+            found += islice(free, count - len(found))
+        return found
 
     def passed_over(self, pools: Iterable[Pool], family: Family) -> int:
         """How many addresses of these pools would be free, if nobody on the LAN answered for them."""

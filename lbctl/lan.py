@@ -68,7 +68,7 @@ class Lan:
             if one.use is Use.PROXY and one.mac is not None and one.mac not in self._routers:
                 self._routers.add(one.mac)
                 self._tell(f"warning: {router_words(one.mac)}")
-        # Another mapping each time, for an Index compares them by what they are.
+        # Another mapping each time: an Index sees by that that there is something new.
         self._lan = {**self._lan, **{a: why for a, one in found.items() if (why := refusal(one)) is not None}}
         lost = [a for a in anew if a in self._lan]
         for address in lost:

@@ -15,6 +15,7 @@ from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.allocator import Index
 from lbctl.claims import Block, BlockId
 from lbctl.decisions import Snapshot
+from lbctl.lookout import Lookout
 from lbctl.pools import PoolFile
 from lbctl.services import Key, Service
 
@@ -27,7 +28,7 @@ STALE = "1"
 class World:
     """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
     the API shows, in words; `dirty` are the Services to plan for, `helps` whether something changed that may end a
-    refusal, `lost` whether claims were taken away that nobody let go of."""
+    refusal, `lost` whether claims were taken away that nobody let go of; `lookout` is what is known of the LAN."""
 
     def __init__(self, pools: PoolFile, others: Mapping[Address, str]) -> None:
         self.pools = pools
@@ -39,6 +40,7 @@ class World:
         self.lost = False
         self._fixed = others
         self._nodes: dict[str, dict[Address, str]] = {}
+        self.lookout = Lookout()
         self.index = Index({}, {}, others, pools, 0)
 
     def use_pools(self, pools: PoolFile) -> None:
@@ -49,7 +51,8 @@ class World:
     def snapshot(self, now: int, attempt: str, mine: frozenset[str]) -> Snapshot:
         """What is known, for one plan; not to be kept, for it changes with the world. It makes the Index ready too."""
         self.index.begin(self.pools, now)
-        return Snapshot(self.services, self.blocks, self._others(), now, attempt, mine, self.namespaces)
+        others, lan = self._others(), self.lookout.lan
+        return Snapshot(self.services, self.blocks, others, now, attempt, mine, self.namespaces, lan)
 
     def _others(self) -> dict[Address, str]:
         found = dict(self._fixed)

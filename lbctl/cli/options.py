@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lbctl.cli.output import Talk
     from lbctl.lan import Lan
     from lbctl.pools import PoolFile
+    from lbctl.probing import Prober
     from lbctl.rounds import Cluster
 
 SERVICE = typer.Argument(metavar="SVC", help="[namespace/]name", autocompletion=completion.services)
@@ -96,18 +97,27 @@ def which(command: str, services: list[str], *, everything: bool, selector: str 
         raise UsageError("say which Services: names, or --all", hint=hint)
 
 
-def lan(probe: Probe, pools: PoolFile, cluster: Cluster, talk: Talk) -> Lan | None:
-    """What asks the LAN for addresses of these pools; None where it is not to be asked, or not by `auto`. Raises
+def prober(probe: Probe, pools: PoolFile, cluster: Cluster) -> Prober | None:
+    """What asks the LAN for addresses of these pools; None where it is not to be asked, or cannot be by `auto`. Raises
     CannotProbe or MissingCapability."""
     from lbctl.l2.privileges import capable
 
     if probe is Probe.OFF or (probe is Probe.AUTO and not capable()):
         return None
-    from lbctl.lan import Lan
-    from lbctl.probing import Prober, announcers
+    from lbctl.probing import Announcers, Prober
 
-    prober = Prober(pools, lambda: announcers(cluster.kube), must=probe is Probe.ON)
-    return Lan(prober, pools, talk.say) if probe is Probe.ON or prober.near else None
+    found = Prober(pools, Announcers(cluster.kube), must=probe is Probe.ON)
+    return found if probe is Probe.ON or found.near else None
+
+
+def lan(probe: Probe, pools: PoolFile, cluster: Cluster, talk: Talk) -> Lan | None:
+    """The same for one run of a command."""
+    asks = prober(probe, pools, cluster)
+    if asks is None:
+        return None
+    from lbctl.lan import Lan
+
+    return Lan(asks, pools, talk.say)
 
 
 def open_pools(flag: str | None) -> PoolFile:

@@ -73,10 +73,10 @@ def _asked(where: Where, pool_file: PoolFile, facts: Facts, cluster: Cluster | N
     from dataclasses import replace
 
     from lbctl.cli.output import table
-    from lbctl.probing import Prober, announcers
+    from lbctl.probing import Announcers, Prober
     from lbctl.sweep import Sweep
 
-    prober = Prober(pool_file, lambda: announcers(cluster.kube) if cluster else {}, must=True)
+    prober = Prober(pool_file, Announcers(cluster.kube) if cluster else dict, must=True)
     sweep = Sweep(pool_file, facts.look)
     found = prober.ask(sweep.addresses, sweep.free)
     for words in (*sweep.cut, *sweep.far(found)):

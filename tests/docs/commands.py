@@ -209,6 +209,10 @@ NOTES = {
     "systems that are installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a "
     "cluster-admin has it, rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; "
     "what it could read is written all the same.",
+    "serve": "Where the LAN can be asked (as for `assign --probe`), the next 32 free addresses of each pool are asked "
+    "for within every minute, in the background: an assignment does not wait for it, but at the start for a second at "
+    "most. An address that is asked for by name is waited for, 0.4 s. What somebody has is asked for again, and given "
+    "once it falls silent.",
     "arp-announce": "It takes CAP_NET_RAW, which it gives up once its sockets are open. With ADDRESS it asks the LAN "
     "first (3 times within 300 ms; RFC 5227 has longer pauses): what another machine has is refused with that "
     "machine's MAC. Without ADDRESS it follows Services, EndpointSlices, Nodes and the other announcers' Leases in "

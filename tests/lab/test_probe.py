@@ -130,6 +130,14 @@ def test_where_the_lan_cannot_be_asked_that_is_an_error_if_it_must_be(lab: Lab, 
         1,
     )
     assert told(lab, "assign", "web", file) == (["default/web 198.51.100.7 (Assigned)"], [], 0)
+    assert told(lab, "serve", "--probe=on", "--listen=off", file) == (
+        [],
+        [
+            "error: no interface of this machine is on the subnet of a pool",
+            "hint: run it on a machine of that LAN, such as a node, or leave it out with --probe=off",
+        ],
+        1,
+    )
 
 
 def test_pools_check_lists_who_answers(lab: Lab, pools: Path) -> None:
@@ -159,3 +167,40 @@ def test_pools_check_lists_who_answers(lab: Lab, pools: Path) -> None:
     assert [line.partition("LB207 note: ")[2] for line in out if "LB2" in line] == [
         f"pool lan: {STRANGER} answers for whatever address it is asked for (proxy ARP), so its answers do not count"
     ]
+
+
+def shown(lab: Lab, name: str) -> list[str]:
+    """The addresses that a Service shows."""
+    status = lab.hand.admin.get(f"{SERVICES}/{name}")["status"]
+    return [entry["ip"] for entry in status["loadBalancer"].get("ingress", ())]
+
+
+def test_serve_gives_silent_addresses(lab: Lab, pools: Path) -> None:
+    """From the start on, and to who comes later; a stranger is told of once, and who names its address is refused."""
+    taken(lab, "192.0.2.200", "192.0.2.202", "2001:db8::200")
+    create(lab, "early")
+    command = ("serve", f"--pools={pools}", "--listen=off", "--no-leader-elect", "--probe=on")
+    with running(lab, "gw", *command) as serve:
+        until(lambda: shown(lab, "early") == ["192.0.2.201"], "the first to be served", seconds=SOON)
+        create(lab, "late")
+        create(lab, "six", family="IPv6")
+        until(lambda: shown(lab, "late") == ["192.0.2.203"], "the next to be served", seconds=SOON)
+        until(lambda: shown(lab, "six") == ["2001:db8::201"], "the next to be served", seconds=SOON)
+        for name, address in (("named", "192.0.2.219"), ("refused", "192.0.2.202")):
+            item = service(name)
+            item["spec"] |= {"ipFamilies": ["IPv4"]}
+            item["metadata"]["annotations"] = {"lbctl/addresses": address}
+            lab.hand.admin.request("POST", SERVICES, item)
+        until(lambda: shown(lab, "named") == ["192.0.2.219"], "a silent one to be given by name", seconds=SOON)
+        serve.waits("service=default/refused")
+        assert shown(lab, "refused") == []
+        serve.end()
+    warned = [line.partition(" ")[2] for line in serve.said if "warning" in line]
+    there = {a: f"{a} is in use on the LAN: {STRANGER} answers for it" for a in ("192.0.2.200", "192.0.2.202")}
+    six = f"2001:db8::200 is in use on the LAN: {STRANGER} answers for it"
+    assert sorted(warned) == sorted(
+        [
+            *(f"warning: AddressInUseOnLan: {words}, so it is passed over" for words in (*there.values(), six)),
+            f"warning: {there['192.0.2.202']} service=default/refused reason=AddressInUseOnLan",
+        ]
+    )
