@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from lbctl.allocator import Refusal
 from lbctl.l2.ethernet import Mac, mac_text
 from lbctl.l2.probe import Found, Use
@@ -16,6 +19,11 @@ def refusal(found: Found) -> Refusal | None:
     if found.use is Use.PEER:
         return Refusal(Reason.StillAnnounced, f"{found.address} is still announced by node {found.peer} ({mac})")
     return None
+
+
+def judged(found: Found, routers: Collection[Mac]) -> Found:
+    """An answer, where these are known to be routers with proxy ARP: they are also where they answer for few."""
+    return replace(found, use=Use.PROXY) if found.use is Use.STRANGER and found.mac in routers else found
 
 
 def router_words(mac: Mac) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lbctl.addresses import Address, family_of
 from lbctl.allocator import Index, Refusal
-from lbctl.answers import refusal, router_words
+from lbctl.answers import judged, refusal, router_words
 from lbctl.decisions import Action, Plan, Snapshot
 from lbctl.l2.ethernet import Mac
 from lbctl.l2.probe import Found, Use
@@ -69,7 +69,8 @@ class Lan:
                 self._routers.add(one.mac)
                 self._tell(f"warning: {router_words(one.mac)}")
         # Another mapping each time: an Index sees by that that there is something new.
-        self._lan = {**self._lan, **{a: why for a, one in found.items() if (why := refusal(one)) is not None}}
+        answers = {address: refusal(judged(one, self._routers)) for address, one in found.items()}
+        self._lan = {**self._lan, **{a: why for a, why in answers.items() if why is not None}}
         lost = [a for a in anew if a in self._lan]
         for address in lost:
             service, why = anew[address], self._lan[address]

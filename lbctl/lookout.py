@@ -8,11 +8,11 @@ seconds of a clock that never goes back, and come in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lbctl.addresses import Address, Family
 from lbctl.allocator import Index, Refusal
-from lbctl.answers import refusal, router_words
+from lbctl.answers import judged, refusal, router_words
 from lbctl.l2.ethernet import Mac
 from lbctl.l2.probe import Found, Use
 from lbctl.pools import PoolFile
@@ -79,7 +79,7 @@ class Lookout:
             self._asked[address] = now
             _, keys = self._waiting.pop(address, (0.0, set()))
             news.waited |= keys
-            why = refusal(self._judged(found.get(address) or Found(address, Use.FREE)))
+            why = refusal(judged(found.get(address) or Found(address, Use.FREE), self._routers))
             if why is None:
                 news.silent = lan.pop(address, None) is not None or news.silent
             else:
@@ -95,10 +95,6 @@ class Lookout:
             if one.use is Use.PROXY and one.mac is not None:
                 self._routers.add(one.mac)
                 self._warn(router_words(one.mac), news)
-
-    def _judged(self, one: Found) -> Found:
-        """A router that was recognized once is one also where it answers for few."""
-        return replace(one, use=Use.PROXY) if one.use is Use.STRANGER and one.mac in self._routers else one
 
     def _warn(self, words: str, news: News) -> None:
         if words not in self._told:

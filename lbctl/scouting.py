@@ -24,13 +24,15 @@ Ask = Callable[[Collection[Address]], Mapping[Address, Found]]
 
 
 class Scout:
-    """start(), then stop(). `ask` asks the LAN, `tell` is the loop's, `warn` gets what an operator should know."""
+    """start(), then stop(). `ask` asks the LAN, `tell` is the loop's, `warn` gets what an operator should know,
+    `now` is the API server's time in seconds since the epoch."""
 
     def __init__(
         self,
         ask: Ask,
         tell: Callable[[Callable[[World], None]], object],
         warn: Callable[[str], object],
+        now: Callable[[], float],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -38,6 +40,7 @@ class Scout:
         self._ask = ask
         self._tell = tell
         self._warn = warn
+        self._now = now
         self._clock = clock
         self._wake = threading.Condition()  # guards what follows
         self._wanted: dict[Address, None] = {}
@@ -85,7 +88,7 @@ class Scout:
 
     def _look(self, world: World) -> None:
         began = self._clock()
-        wanted, coming = world.lookout.wanted(world.index, world.pools, began)
+        wanted, coming = world.ahead(int(self._now()), began)
         with self._wake:
             self._next_look = max(self._next_look, began + (self._clock() - began) * SHARE)
             self._coming = coming

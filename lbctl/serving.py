@@ -58,8 +58,9 @@ class Serving:
         self.elector = (
             Elector(cluster.kube, lease_name(pools), new_identity(), on_change=self._elected) if elect else None
         )
-        self._scout = Scout(ask, self.controller.tell, partial(self._say, "warning")) if ask is not None else None
-        if self._scout is not None:
+        self._scout: Scout | None = None
+        if ask is not None:
+            self._scout = Scout(ask, self.controller.tell, partial(self._say, "warning"), cluster.kube.server_time)
             self.controller.ask = self._scout.want
         self._scouts_at: float | None = None
         self._led = self._stopping = False

@@ -24,6 +24,8 @@ Object = Mapping[str, Any]
 # Older than every object, for etcd's own first revision is 1. Not "0": a PUT or PATCH with that has no precondition.
 STALE = "1"
 
+COOLED = 30  # seconds before a released address may be given, the LAN is asked for it: a pool may be waiting for it
+
 
 class World:
     """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
@@ -53,6 +55,15 @@ class World:
         self.index.begin(self.pools, now)
         others, lan = self._others(), self.lookout.lan
         return Snapshot(self.services, self.blocks, others, now, attempt, mine, self.namespaces, lan)
+
+    def ahead(self, now: int, clock: float) -> tuple[list[Address], list[Address]]:
+        """What the LAN is to be asked for by `clock`, seconds that never go back; and beside it what comes next of each
+        pool, with what will have cooled soon after `now`, which is as for snapshot()."""
+        self.index.begin(self.pools, now + COOLED)
+        try:
+            return self.lookout.wanted(self.index, self.pools, clock)
+        finally:
+            self.index.begin(self.pools, now)
 
     def _others(self) -> dict[Address, str]:
         found = dict(self._fixed)

@@ -17,7 +17,7 @@ from lbctl.reasons import Reason
 from lbctl.scouting import COMPANY, Scout
 from lbctl.services import Key
 from lbctl.world import World
-from tests.unit.planner.values import Api, blocks, held, pool, pools, service
+from tests.unit.planner.values import NOW, Api, blocks, held, pool, pools, released, service
 from tests.unit.test_controller import Stage
 
 HOST, PEER, ROUTER = (bytes((2, 0, 0, 0, 0, n)) for n in (1, 2, 3))
@@ -171,6 +171,16 @@ def test_what_somebody_answered_for_is_asked_for_again_until_a_service_holds_it(
     assert list(map(str, lookout.lan)) == ["192.0.2.1"]
 
 
+def test_what_will_have_cooled_soon_is_asked_for_before() -> None:
+    """A pool that is full gives it the moment it may."""
+    two = pools(pool("192.0.2.0/31"))
+    cooling = [released(f"192.0.2.{number}", service("x"), ago=ago) for number, ago in ((0, 10), (1, 40))]
+    stage = Asking(Api([], blocks(*cooling)), two)
+    stage.step()
+    assert stage.world.ahead(NOW, 0.0)[0] == [_address(1)]
+    assert stage.world.index.now == NOW
+
+
 def test_a_router_with_proxy_arp_is_told_of_once_and_known_from_then_on() -> None:
     """Also where it answers for fewer than four."""
     stage = Asking(Api([service("web", ask="192.0.2.3")]), LAN)
@@ -197,7 +207,7 @@ class Room:
             finally:
                 self.asked.release()
 
-        self.scout = Scout(ask, lambda change: change(self.stage.world), self.warned.append)
+        self.scout = Scout(ask, lambda change: change(self.stage.world), self.warned.append, lambda: NOW)
 
     def __enter__(self) -> Room:
         self.scout.start()

@@ -28,6 +28,7 @@ class Wire:
     peers: Collection[str] = ()
     router: bool = False
     unasked: Collection[str] = ()
+    answers: dict[Address, Found] = field(default_factory=dict)
     batches: list[tuple[list[str], list[str]]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -36,6 +37,8 @@ class Wire:
         return {a: self._found(a) for a in (*addresses, *more) if str(a) not in self.unasked}
 
     def _found(self, address: Address) -> Found:
+        if address in self.answers:
+            return self.answers[address]
         if str(address) in self.strangers:
             return Found(address, Use.STRANGER, MAC)
         if str(address) in self.peers:
@@ -126,6 +129,19 @@ def test_a_router_with_proxy_arp_is_told_of_once_and_its_answers_do_not_count() 
         "warning: 02:00:00:00:00:03 answers for whatever address it is asked for (proxy ARP), "
         "so its answers do not count"
     ]
+
+
+def test_a_router_that_was_recognized_is_one_where_it_answers_for_few() -> None:
+    """In a later batch of the same run, for another pool."""
+    wire, file = Wire(router=True), pools(pool("192.0.2.0/29"), pool("198.51.100.7", name="one", auto_assign=False))
+    alone = parse_address("198.51.100.7")
+    wire.answers = {alone: Found(alone, Use.STRANGER, ROUTER)}
+    lan, api = Lan(wire, file, wire.said.append), _api(service("a"))
+    assign(api.cluster(), file, lan=lan)
+    api.services["/api/v1/namespaces/d/services/b"] = service("b", ask="198.51.100.7")
+    assign(api.cluster(), file, lan=lan)
+    assert api.shown() == {"a": ["192.0.2.0"], "b": ["198.51.100.7"]}
+    assert len(wire.said) == 1
 
 
 def test_what_a_service_holds_is_not_asked_for() -> None:
