@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from lbctl.addresses import Address, Family, family_of, from_int
@@ -23,6 +24,8 @@ from lbctl.services import Key, Service
 from lbctl.sharing import Sharing, obstacle
 
 Spot = tuple[str, Family]  # a pool's name and one family: where a search for free addresses goes on
+
+_NOBODY = Key("", "")  # no Service bears this name, so that user() tells of every Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Index:
         self._occupied: dict[Family, list[int]] = {}  # sorted, made when first asked for out of
         self._unsure = False  # whether something noted may have lost its trace
         self._noted: dict[Family, list[int]] = {f: [int(a) for a in others if family_of(a) is f] for f in Family}
+        self._lan: Mapping[Address, Refusal] = {}  # what somebody on the LAN answers for
         self._low: dict[Spot, int] = {}  # below it nothing is free
         self._lingering: dict[Spot, list[Address]] = {}
         self._cooling: dict[Spot, int | None] = {}
@@ -122,6 +126,13 @@ class Index:
         self._others = others
         for address in changed:
             self._retrace(address)
+
+    def put_lan(self, lan: Mapping[Address, Refusal]) -> None:
+        """What somebody on the LAN answers for, as it is now; never the same mapping with other contents."""
+        if lan is not self._lan:
+            before, self._lan = self._lan, lan
+            for address in before.keys() - lan.keys():
+                self._lower(address)
 
     def begin(self, pools: PoolFile, now: int) -> None:
         """Another plan: what the one before handed out has been told by now, or was not done."""
@@ -278,6 +289,15 @@ class Index:
         why = (obstacle(service.sharing, other, same_namespace=same, across=across) for other in every)
         return next(filter(None, why), "")
 
+    def on_lan(self, address: Address) -> Refusal | None:
+        """Why the address is not given to anybody anew: somebody on the LAN answers for it, and no Service holds it."""
+        return None if self.is_held(address) else self._lan.get(address)
+
+    def is_held(self, address: Address) -> bool:
+        """Whether a Service that still stands holds the address."""
+        claim = self.claims.get(address)
+        return claim is not None and any(map(self.alive, claim.holders))
+
     def _holders_around(self, service: Service, address: Address) -> tuple[set[Key], set[Key]]:
         """Who of the living holds the address, and joined before this Service, and after it; if it holds it itself."""
         claim = self.claims.get(address)
@@ -306,19 +326,35 @@ class Index:
     def next_free(self, pool: Pool, family: Family, key: Key) -> Address | None:
         """The pool's next address that nobody uses: untouched ones by number, then the longest released."""
         spot = pool.name, family
-        if (number := self._first_untouched(pool, family, self._low.get(spot, 0))) is not None:
+        if (number := next(self._untouched(pool, family, self._low.get(spot, 0)), None)) is not None:
             self._low[spot] = number
             return from_int(family, number)
         self._low[spot] = 1 << family.bits
         if spot not in self._lingering:
             self._lingering[spot] = self._rested(pool, family)
         rested = self._lingering[spot]
-        while rested and self.user(rested[-1], key):
+        while rested and (rested[-1] in self._lan or self.user(rested[-1], key)):
             rested.pop()
         return rested[-1] if rested else None
 
-    def _first_untouched(self, pool: Pool, family: Family, start: int) -> int | None:
-        """The first address that bears no trace and may be given to anybody."""
+    def coming(self, pool: Pool, family: Family, count: int) -> list[Address]:
+        """The next so many that next_free() would give, if each were taken."""
+        untouched = self._untouched(pool, family, self._low.get((pool.name, family), 0))
+        found = [from_int(family, number) for number in islice(untouched, count)]
+        if len(found) < count:  # else none of the released, who may be many, is looked at
+            rested = reversed(self._rested(pool, family))
+            free = (a for a in rested if a not in self._lan and not self.user(a, _NOBODY))
+            found += islice(free, count - len(found))
+        return found
+
+    def passed_over(self, pools: Iterable[Pool], family: Family) -> int:
+        """How many addresses of these pools would be free, if nobody on the LAN answered for them."""
+        found = (a for a in self._lan if family_of(a) is family and any(pool.offers(a) for pool in pools))
+        free = (a for a in found if not self.user(a, _NOBODY) and self._pools.reserved_for(a) is None)
+        return sum(1 for a in free if a not in self.released or not self.cooling(self.released[a]))
+
+    def _untouched(self, pool: Pool, family: Family, start: int) -> Iterator[int]:
+        """The addresses that bear no trace and may be given to anybody, by number."""
         occupied = self._occupied_in(family)
         for low, high in pool.usable.ranges(family):
             number = max(low, start)
@@ -327,15 +363,15 @@ class Index:
                 if at < len(occupied) and occupied[at] == number:
                     end = _run_end(occupied, at)
                     number, at = number + end - at, end
-                elif self._may_be_given(pool, from_int(family, number)):
-                    return number
                 else:
+                    if self._may_be_given(pool, from_int(family, number)):
+                        yield number
                     number += 1
-        return None
 
     def _may_be_given(self, pool: Pool, address: Address) -> bool:
         return (
             address not in self._taken
+            and address not in self._lan
             and pool.hands_out(address)
             and self._pools.reserved_for(address) is None
             and not self.frozen(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lbctl.addresses import Address
 from lbctl.adoption import plan_adopt, plan_repair
@@ -16,6 +17,9 @@ from lbctl.reasons import Reason
 from lbctl.rivals import Origin
 from lbctl.rounds import Cluster, carry_out
 from lbctl.services import Key
+
+if TYPE_CHECKING:  # because most runs ask no LAN
+    from lbctl.lan import Lan
 
 # Refusals that end when somebody lets go, or comes to share what he has.
 LACKS = frozenset({Reason.PoolExhausted, Reason.AddressInUse, Reason.SharingConflict})
@@ -68,18 +72,23 @@ def assign(
     named: bool | None = None,
     wish: Wish | None = None,
     reassign: bool = False,
+    lan: Lan | None = None,
     first: Plan | None = None,
     wait: float = 60.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[Key, Decision]:
     """Give the selected Services (None: all in scope) what they ask for; the outcome for each that exists.
 
-    `named`, `wish` and `reassign` as for plan(); `first` is the Plan to begin with, which a person has seen.
+    `named`, `wish` and `reassign` as for plan(); `lan` is asked before an address is given, where there is one; `first`
+    is the Plan to begin with, which a person has seen.
     """
     by_name = selected is not None if named is None else named
 
     def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
-        return plan(look, pools, keys, named=by_name, wish=wish, reassign=reassign)
+        def planned(seen: Snapshot) -> Plan:
+            return plan(seen, pools, keys, named=by_name, wish=wish, reassign=reassign)
+
+        return planned(look) if lan is None else lan.planned(planned, look)
 
     return _until_settled(cluster, selected, decide, wait, sleep, first)
 

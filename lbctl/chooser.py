@@ -176,6 +176,10 @@ class Chooser:
             address, pool = claim.address, self.pools.pool_of(claim.address)
             if pool is None or self.barred(service, pool) or self.withheld(service, address, pool):
                 continue
+            # What a node still announces was announced for this very name.
+            seen = self.index.on_lan(address)
+            if seen is not None and seen.reason is not Reason.StillAnnounced:
+                continue
             if self._suits(service, address, same_ask=False) and self.index.conflict(service, address) is None:
                 yield claim, pool
 
@@ -195,6 +199,7 @@ class Chooser:
             self.barred(service, pool)
             or self.withheld(service, address, pool)
             or self.index.conflict(service, address)
+            or self.index.on_lan(address)
             or pool
         )
 
@@ -292,9 +297,17 @@ class Chooser:
         words = f"no {family} address is free in {names}"
         if frozen := self.index.frozen_in(having, family):
             return Refusal(Reason.LedgerUnreadable, f"{words}: {'; '.join(frozen)}")
+        words += self.passed_on_lan(having, family)
         if (seconds := self.index.next_cooled(having, family)) is not None:
             words += f"; the next released one is free in {seconds} s"
         return Refusal(Reason.PoolExhausted, words)
+
+    def passed_on_lan(self, pools: Iterable[Pool], family: Family) -> str:
+        """How many addresses of these pools nobody gets because somebody on the LAN answers for them; as the end of a
+        sentence, empty for none."""
+        count = self.index.passed_over(pools, family)
+        some = f"{count} are passed over, because the LAN answers for them"
+        return f"; {some if count > 1 else '1 is passed over, because the LAN answers for it'}" if count else ""
 
 
 def kept_for_its_name(claim: Claim, pools: PoolFile, now: int) -> bool:

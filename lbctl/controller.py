@@ -15,10 +15,10 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from lbctl.addresses import Family
+from lbctl.addresses import Address, Family
 from lbctl.adoption import plan_repair
 from lbctl.decisions import Action, Decision, Plan
 from lbctl.errors import LbctlError
@@ -107,7 +107,9 @@ class Controller:
         now: Callable[[], float],
         pace: Pace | None = None,
         watchers: Watchers | None = None,
+        ask: Callable[[Collection[Address]], object] | None = None,
     ) -> None:
+        """`ask` has the LAN asked for addresses, where that can be; the World's Lookout is told the answers."""
         self.world = world
         self.stuck: dict[Key, Reason] = {}
         self.writing = 0  # statuses of the round under way
@@ -115,6 +117,7 @@ class Controller:
         self._now = now  # the API server's time in seconds since the epoch
         self._pace = pace or Pace()
         self._watchers = watchers or Watchers()
+        self.ask = ask
         self._news: deque[Callable[[World], None]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -288,7 +291,8 @@ class Controller:
             planned = plan(look, self.world.pools, keys, named=False, index=self.world.index)
             if not self._behind(self._doubtful(planned)):
                 self._attempts.append(attempt)
-                return replace(planned, decisions=tuple(map(self._restrained, planned.decisions)))
+                decisions = (self._once_asked(self._restrained(d)) for d in planned.decisions)
+                return replace(planned, decisions=tuple(decisions))
         return None
 
     def _doubtful(self, planned: Plan) -> set[Key]:
@@ -337,6 +341,19 @@ class Controller:
         words = f"somebody has cleared its status {FIGHTS} times within {minutes} minutes"
         words += f"; {service.rival} writes there too" if service.rival else ""
         return Decision(service, Action.REFUSE, Reason.StatusFight, words, service.status)
+
+    def _once_asked(self, decision: Decision) -> Decision:
+        """The decision; or to wait, where an address was asked for by name that the LAN was not asked for lately."""
+        if self.ask is None or decision.action is not Action.ASSIGN:
+            return decision
+        service, now = decision.service, self._pace.clock()
+        named = {*service.ask.addresses, *self.world.pools.reservation(service.key)}
+        anew = [a for a in decision.claims if a in named and not self.world.index.is_held(a)]
+        lacking = [a for a in anew if self.world.lookout.waits(service.key, a, now)]
+        if not lacking:
+            return decision
+        self.ask(lacking)
+        return Decision(service, Action.WAIT, Reason.BeingAssigned, addresses=service.status)
 
     def _restores(self, decision: Decision) -> bool:
         """Whether it only puts back what the Service holds and its status no longer shows."""

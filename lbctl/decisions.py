@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lbctl.addresses import Address
+from lbctl.allocator import Refusal
 from lbctl.claims import Block, BlockId, Claim, Holder
 from lbctl.reasons import Reason
 from lbctl.services import Key, Service
@@ -35,7 +36,8 @@ class Snapshot:
 
     `others` are addresses in use by Nodes and the API server, in words; `now` is the API server's time in seconds since
     the epoch; `attempt` names this look, `mine` the attempts of the same process, whose claims need not be waited for;
-    `namespaces` are labels by a namespace's name, where they were asked for.
+    `namespaces` are labels by a namespace's name, where they were asked for; `lan` are addresses that somebody on the
+    LAN answers for, as far as it was asked, each with what is said to a Service that would be given it.
     """
 
     services: Mapping[Key, Service]
@@ -45,6 +47,7 @@ class Snapshot:
     attempt: str
     mine: frozenset[str] = frozenset()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    lan: Mapping[Address, Refusal] = field(default_factory=dict)
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -197,6 +197,7 @@ class _Planner:
         self.named = named
         self.reassign = reassign
         self.index = index or Index(snapshot.services, snapshot.blocks, snapshot.others, pools, snapshot.now)
+        self.index.put_lan(snapshot.lan)
         self.chooser = Chooser(self.index, pools, snapshot.namespaces, self._before)
 
     def orphans(self, keys: Iterable[Key] | None) -> tuple[tuple[Claim, Holder], ...]:

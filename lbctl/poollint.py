@@ -15,9 +15,13 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from lbctl.addresses import Address, AddressError, AddressSet, Family, Range, family_of, parse_address, parse_range
+from lbctl.answers import refusal, router_words
 from lbctl.decisions import Snapshot
+from lbctl.l2.ethernet import Mac
+from lbctl.l2.probe import Found, Use
 from lbctl.pools import Pool, PoolFile
 from lbctl.problems import Place, Problem
+from lbctl.reasons import Reason
 from lbctl.services import Service
 from lbctl.yamltext import Node
 
@@ -39,6 +43,21 @@ class Code(Enum):
         False,
         "a pool outside every subnet of this machine",
         "this is right where a router sends them on to the nodes",
+    )
+    LB205 = (
+        True,
+        "free addresses that another machine on the LAN has (`--probe`)",
+        "find the machine by its MAC and give it another address, or exclude the address",
+    )
+    LB206 = (
+        False,
+        "free addresses that a node still announces (`--probe`)",
+        "look again in a few seconds; if it goes on, see why that node's announcer does not reach the API server",
+    )
+    LB207 = (
+        False,
+        "addresses that a router with proxy ARP answers for (`--probe`)",
+        "nothing: behind such a router no other machine is seen",
     )
     LB301 = (False, "reservations for Services that do not exist", "remove the reservation, or make the Service")
 
@@ -85,12 +104,14 @@ class Machine:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the pools are held against. Of a cluster that was not asked, `look` is None. `pod_cidrs` and
-    `service_cidrs` are ranges by what they are called; `service_cidrs` is None where they may not be read."""
+    `service_cidrs` are ranges by what they are called; `service_cidrs` is None where they may not be read. `answers`
+    are those of the LAN for `free` addresses, where it was asked."""
 
     machine: Machine = field(default_factory=Machine)
     look: Snapshot | None = None
     pod_cidrs: Mapping[str, Range] = field(default_factory=dict)
     service_cidrs: Mapping[str, Range] | None = None
+    answers: Mapping[Address, Found] = field(default_factory=dict)
 
 
 class Item(NamedTuple):
@@ -153,6 +174,7 @@ def lint(pools: PoolFile, root: Node, facts: Facts) -> list[Finding]:
         for finding in _met(code, items, sorted(meetings, key=lambda meeting: meeting.range))
     ]
     found += _far_away(items, facts.machine)
+    found += _routers(items, facts.answers.values())
     found += _for_nobody(pools, root, facts.look)
     return sorted(found, key=lambda finding: (finding.place, finding.code.name))
 
@@ -173,6 +195,21 @@ def _meetings(facts: Facts) -> Iterator[tuple[Code, list[_Meeting]]]:
     yield Code.LB201, [_one(address, "is this machine's own") for address in own]
     yield Code.LB202, [_one(address, "is this machine's default gateway") for address in set(machine.gateways)]
     yield Code.LB203, [m for i in {i.network: i for i in machine.addresses}.values() for m in _edges(i)]
+    refused = [(a, why) for a, one in facts.answers.items() if (why := refusal(one)) is not None]
+    for code, reason in ((Code.LB205, Reason.AddressInUseOnLan), (Code.LB206, Reason.StillAnnounced)):
+        yield code, [_one(a, why.message.removeprefix(f"{a} ")) for a, why in refused if why.reason is reason]
+
+
+def _routers(items: list[Item], answers: Iterable[Found]) -> Iterator[Finding]:
+    """A note for each router with proxy ARP, at the first item that it answers for."""
+    found: dict[Mac, list[Address]] = {}
+    for one in answers:
+        if one.use is Use.PROXY and one.mac is not None:
+            found.setdefault(one.mac, []).append(one.address)
+    for mac, addresses in found.items():
+        for item in (i for i in items if any(a in i.pool.usable.within(i.range) for a in addresses)):
+            yield Finding(Code.LB207, item.place, f"pool {item.pool.name}: {router_words(mac)}")
+            break
 
 
 def _one(address: Address, words: str) -> _Meeting:

@@ -47,6 +47,10 @@ class Reason(Enum):
         "another machine on the LAN has the address",
         "find the machine by its MAC and give it another address, or exclude the address from its pool",
     )
+    StillAnnounced = (
+        "a node still announces the address, which no Service has any more",
+        "wait a few seconds; if it goes on, see why that node's announcer does not reach the API server",
+    )
     Announced = ("a node answers for its address on the LAN", "")
     NotAnnounced = ("no node may announce its address", "lbctl explain NAMESPACE/NAME says why each may not")
     SharingConflict = (

@@ -7,7 +7,9 @@ watches are cut. Nothing here decides anything about an address.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
+from functools import partial
 
 from lbctl.controller import Controller, Watchers
 from lbctl.feeds import Feeds
@@ -16,6 +18,7 @@ from lbctl.kube.watching import Cause
 from lbctl.pools import PoolFile
 from lbctl.poolwatch import PoolWatch
 from lbctl.rounds import Cluster
+from lbctl.scouting import FIRST, Ask, Scout
 from lbctl.sharing import digest
 from lbctl.world import World
 
@@ -41,7 +44,10 @@ class Listeners(Watchers):
 class Serving:
     """One `lbctl serve`: start(), then stop()."""
 
-    def __init__(self, cluster: Cluster, pools: PoolFile, listeners: Listeners, *, elect: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, pools: PoolFile, listeners: Listeners, *, elect: bool, ask: Ask | None = None
+    ) -> None:
+        """`ask` asks the LAN, where that can be done."""
         self.world = World(pools, cluster.others)
         self.controller = Controller(cluster, self.world, now=cluster.kube.server_time, watchers=listeners)
         self._cluster = cluster
@@ -52,6 +58,11 @@ class Serving:
         self.elector = (
             Elector(cluster.kube, lease_name(pools), new_identity(), on_change=self._elected) if elect else None
         )
+        self._scout: Scout | None = None
+        if ask is not None:
+            self._scout = Scout(ask, self.controller.tell, partial(self._say, "warning"), cluster.kube.server_time)
+            self.controller.ask = self._scout.want
+        self._scouts_at: float | None = None
         self._led = self._stopping = False
         self._failed: BaseException | None = None
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
@@ -89,7 +100,7 @@ class Serving:
 
     def tick(self) -> None:
         """To be called now and then by the main thread: begins to act once all is known."""
-        if self._led or not self.feeds.synced:
+        if self._led or not self.feeds.synced or not self._scouted():
             return
         self._led = True
         self._say("info", f"synced: {len(self.world.services)} Services, {len(self.world.blocks)} blocks of claims")
@@ -98,6 +109,15 @@ class Serving:
             self.controller.lead(True)
         else:
             self.elector.start()
+
+    def _scouted(self) -> bool:
+        """Whether the LAN has answered for what may be given first; it is not waited for for long."""
+        if self._scout is None:
+            return True
+        if self._scouts_at is None:
+            self._scouts_at = time.monotonic()
+            self._scout.start()
+        return self._scout.ready.is_set() or time.monotonic() - self._scouts_at >= FIRST
 
     def stop(self) -> bool:
         """End in order; whether the round under way ended in time."""
@@ -108,6 +128,8 @@ class Serving:
         if self.elector is not None and self._led:
             self.elector.stop()
         self.feeds.stop()
+        if self._scout is not None:
+            self._scout.stop()
         return drained
 
     def file_changed(self) -> bool:

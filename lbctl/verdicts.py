@@ -186,9 +186,8 @@ class _Case:
             f"none of its {count} {family} addresses is free" if count > 1 else f"its one {family} address is not free"
         )
         frozen = index.frozen_in((pool,), family)
-        if frozen:
-            words += f": {'; '.join(frozen)}"
-        elif (seconds := index.next_cooled((pool,), family)) is not None:
+        words += f": {'; '.join(frozen)}" if frozen else self.chooser.passed_on_lan((pool,), family)
+        if not frozen and (seconds := index.next_cooled((pool,), family)) is not None:
             words += f"; the next released one cools until {instant(index.now + seconds)} (another {seconds}s)"
         said.words.append(words)
 

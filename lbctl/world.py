@@ -15,6 +15,7 @@ from lbctl.addresses import Address, AddressError, parse_address
 from lbctl.allocator import Index
 from lbctl.claims import Block, BlockId
 from lbctl.decisions import Snapshot
+from lbctl.lookout import Lookout
 from lbctl.pools import PoolFile
 from lbctl.services import Key, Service
 
@@ -23,11 +24,13 @@ Object = Mapping[str, Any]
 # Older than every object, for etcd's own first revision is 1. Not "0": a PUT or PATCH with that has no precondition.
 STALE = "1"
 
+COOLED = 30  # seconds before a released address may be given, the LAN is asked for it: a pool may be waiting for it
+
 
 class World:
     """Services, claims, Nodes and Namespaces, with the Index over them. `others` are addresses in use that no object of
     the API shows, in words; `dirty` are the Services to plan for, `helps` whether something changed that may end a
-    refusal, `lost` whether claims were taken away that nobody let go of."""
+    refusal, `lost` whether claims were taken away that nobody let go of; `lookout` is what is known of the LAN."""
 
     def __init__(self, pools: PoolFile, others: Mapping[Address, str]) -> None:
         self.pools = pools
@@ -39,6 +42,7 @@ class World:
         self.lost = False
         self._fixed = others
         self._nodes: dict[str, dict[Address, str]] = {}
+        self.lookout = Lookout()
         self.index = Index({}, {}, others, pools, 0)
 
     def use_pools(self, pools: PoolFile) -> None:
@@ -49,7 +53,17 @@ class World:
     def snapshot(self, now: int, attempt: str, mine: frozenset[str]) -> Snapshot:
         """What is known, for one plan; not to be kept, for it changes with the world. It makes the Index ready too."""
         self.index.begin(self.pools, now)
-        return Snapshot(self.services, self.blocks, self._others(), now, attempt, mine, self.namespaces)
+        others, lan = self._others(), self.lookout.lan
+        return Snapshot(self.services, self.blocks, others, now, attempt, mine, self.namespaces, lan)
+
+    def ahead(self, now: int, clock: float) -> tuple[list[Address], list[Address]]:
+        """What the LAN is to be asked for by `clock`, seconds that never go back; and beside it what comes next of each
+        pool, with what will have cooled soon after `now`, which is as for snapshot()."""
+        self.index.begin(self.pools, now + COOLED)
+        try:
+            return self.lookout.wanted(self.index, self.pools, clock)
+        finally:
+            self.index.begin(self.pools, now)
 
     def _others(self) -> dict[Address, str]:
         found = dict(self._fixed)

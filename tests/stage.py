@@ -228,6 +228,7 @@ def stage(pools: str = POOLS) -> Iterator[Stage]:
         sandbox.kubeconfig(folder / "kubeconfig")
         (folder / "pools.yaml").write_text(pools)
         alone = {"HOME": str(folder), "KUBECONFIG": str(folder / "kubeconfig"), "LOGNAME": "ann", "COLUMNS": "80"}
+        alone["LBCTL_PROBE"] = "off"  # as in tests/conftest.py
         alone |= {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         stack.enter_context(mock.patch.dict(os.environ, alone, clear=True))
         stack.enter_context(contextlib.chdir(folder))

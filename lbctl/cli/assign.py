@@ -48,6 +48,7 @@ def assign(
     reassign: Annotated[
         bool, typer.Option("--reassign", help="move those whose address the pool file would not give them now")
     ] = False,
+    probe: options.Probes = options.Probe.AUTO,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     pools: options.Pools = None,
     output: Annotated[Optional[Outcome], typer.Option("--output", "-o", help="instead of lines")] = None,  # noqa: UP045 because typer reads it
@@ -66,10 +67,15 @@ def assign(
     pool_file = options.open_pools(pools)
     cluster = where.cluster("assign", pool_file, dry_run=dry_run is not None)
     named = where.keys(services, cluster) if services else None
+    talk = where.talk()
+    lan = options.lan(probe, pool_file, cluster, talk)
     look = cluster.snapshot()
     chosen = named if named is not None else where.narrowed(look, selector, cluster)
-    first = plan(look, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign)
-    talk = where.talk()
+
+    def planned(seen: Snapshot) -> Plan:
+        return plan(seen, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign)
+
+    first = planned(look) if lan is None else lan.planned(planned, look)
     _warn_of_rivals(look, first, talk)
     warn_of_files(first, talk)
     if dry_run is not None:
@@ -78,7 +84,15 @@ def assign(
         raise typer.Exit(0)
     with telling(cluster, talk), Progress(first, cluster, talk, named) as progress:
         results = run(
-            cluster, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign, first=first, wait=wait
+            cluster,
+            pool_file,
+            chosen,
+            named=named is not None,
+            wish=wish,
+            reassign=reassign,
+            lan=lan,
+            first=first,
+            wait=wait,
         )
         progress.finished()
     code = report(named, results, talk, output)

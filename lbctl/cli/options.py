@@ -14,7 +14,11 @@ from lbctl.cli import completion
 from lbctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from lbctl.cli.output import Talk
+    from lbctl.lan import Lan
     from lbctl.pools import PoolFile
+    from lbctl.probing import Prober
+    from lbctl.rounds import Cluster
 
 SERVICE = typer.Argument(metavar="SVC", help="[namespace/]name", autocompletion=completion.services)
 SERVICES = typer.Argument(metavar="SVC", help="[namespace/]name", autocompletion=completion.services)
@@ -58,6 +62,23 @@ class DryRun(StrEnum):
         return " (dry run)" if self is DryRun.CLIENT else " (server dry run)"
 
 
+class Probe(StrEnum):
+    """Values of --probe."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+Probes = Annotated[
+    Probe,
+    typer.Option(
+        "--probe",
+        envvar="LBCTL_PROBE",
+        help="ask the LAN whether an address is in use before giving it; auto: where this machine is on its subnet",
+    ),
+]
+
 Dry = Annotated[
     Optional[DryRun],  # noqa: UP045 because typer reads it
     typer.Option("--dry-run", help="show what would be done; `server` has the API server check it too"),
@@ -74,6 +95,29 @@ def which(command: str, services: list[str], *, everything: bool, selector: str 
     if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
         hint = f"lbctl {command} NAMESPACE/NAME, or lbctl {command} --all"
         raise UsageError("say which Services: names, or --all", hint=hint)
+
+
+def prober(probe: Probe, pools: PoolFile, cluster: Cluster) -> Prober | None:
+    """What asks the LAN for addresses of these pools; None where it is not to be asked, or cannot be by `auto`. Raises
+    CannotProbe or MissingCapability."""
+    from lbctl.l2.privileges import capable
+
+    if probe is Probe.OFF or (probe is Probe.AUTO and not capable()):
+        return None
+    from lbctl.probing import Announcers, Prober
+
+    found = Prober(pools, Announcers(cluster.kube), must=probe is Probe.ON)
+    return found if probe is Probe.ON or found.near else None
+
+
+def lan(probe: Probe, pools: PoolFile, cluster: Cluster, talk: Talk) -> Lan | None:
+    """The same for one run of a command."""
+    asks = prober(probe, pools, cluster)
+    if asks is None:
+        return None
+    from lbctl.lan import Lan
+
+    return Lan(asks, pools, talk.say)
 
 
 def open_pools(flag: str | None) -> PoolFile:

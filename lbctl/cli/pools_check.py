@@ -24,18 +24,25 @@ def check(
     pools: options.Pools = None,
     strict: Annotated[bool, typer.Option("--strict", help="end with 1 when there are warnings")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="ask no cluster")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="ask the LAN for all addresses, and list who answers")] = False,
 ) -> None:
     """Say everything that is wrong with the pool file, and what in it is unwise here.
 
     A valid file is held against the cluster's own addresses and against this machine's.
     """
-    from lbctl import poollint, yamltext
+    from lbctl import machine, poollint, yamltext
     from lbctl.pools import find_pools, parse_pools, read_pools
 
     path = find_pools(pools, os.environ, Path.home())
     data = read_pools(path)
     pool_file = parse_pools(path, data)
-    facts = _facts(where, pool_file, offline=offline)
+    here = machine.read()
+    for words in here.unread:
+        where.talk().say(f"{words}, so it is left out")
+    cluster = _cluster(where, pool_file, offline=offline)
+    facts = poollint.Facts(here) if cluster is None else cluster_facts(here, cluster)
+    if probe:
+        facts = _asked(where, pool_file, facts, cluster)
     text = yamltext.read(data)
     assert text.root is not None
     findings = poollint.lint(pool_file, text.root, facts)
@@ -47,23 +54,39 @@ def check(
         raise LbctlError(f"{path} has {warnings}", hint="without --strict they are no error")
 
 
-def _facts(where: Where, pool_file: PoolFile, *, offline: bool) -> Facts:
-    from lbctl import machine
+def _cluster(where: Where, pool_file: PoolFile, *, offline: bool) -> Cluster | None:
+    """The cluster, where there is one and it is to be asked."""
     from lbctl.kube.errors import NoKubeconfig
-    from lbctl.poollint import Facts
 
-    here = machine.read()
-    for words in here.unread:
-        where.talk().say(f"{words}, so it is left out")
     if offline:
         where.talk().say("the cluster is left out (--offline)")
-        return Facts(here)
+        return None
     try:
-        cluster = where.cluster("pools", pool_file)
+        return where.cluster("pools", pool_file)
     except NoKubeconfig as bad:
         where.talk().say(f"the cluster is left out: {bad.message}")
-        return Facts(here)
-    return cluster_facts(here, cluster)
+        return None
+
+
+def _asked(where: Where, pool_file: PoolFile, facts: Facts, cluster: Cluster | None) -> Facts:
+    """The facts with what the LAN answers, all of which is listed. Raises CannotProbe or MissingCapability."""
+    from dataclasses import replace
+
+    from lbctl.cli.output import table
+    from lbctl.probing import Announcers, Prober
+    from lbctl.sweep import Sweep
+
+    prober = Prober(pool_file, Announcers(cluster.kube) if cluster else dict, must=True)
+    sweep = Sweep(pool_file, facts.look)
+    found = prober.ask(sweep.addresses, sweep.free)
+    for words in (*sweep.cut, *sweep.far(found)):
+        where.talk().say(words)
+    if rows := sweep.rows(found):
+        table(("ADDRESS", "MAC", "WHO"), rows)
+        print()
+    # Whose an answer is, the cluster says.
+    free = {a: one for a, one in found.items() if a in sweep.free and facts.look is not None}
+    return replace(facts, answers=free)
 
 
 def cluster_facts(here: Machine, cluster: Cluster) -> Facts:

@@ -33,6 +33,7 @@ def serve(
         bool, typer.Option("--leader-elect/--no-leader-elect", help="let one of several act, by a Lease")
     ] = True,
     listen: options.Listen = "127.0.0.1:9655",
+    probe: options.Probes = options.Probe.AUTO,
     log_format: options.Logs = options.LogForm.TEXT,
     pools: options.Pools = None,
 ) -> None:
@@ -62,7 +63,10 @@ def serve(
     metrics = Metrics()
     told = Told(log, events, metrics, cluster.kube.server_time)
     cluster.kube.on_request(metrics.request)
-    serving = Serving(cluster, pool_file, told, elect=leader_elect)
+    prober = options.prober(probe, pool_file, cluster)
+    if prober is not None:
+        prober.require_near()
+    serving = Serving(cluster, pool_file, told, elect=leader_elect, ask=prober.ask if prober is not None else None)
     told.loop = serving.controller
     cluster.on_published = lambda _: serving.controller.moved()
     endpoints = _endpoints(serving, metrics.exposed, *address) if address is not None else None

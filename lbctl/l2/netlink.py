@@ -115,6 +115,12 @@ def _text(data: bytes) -> str:
     return data.rstrip(b"\0").decode(errors="replace")
 
 
+def interfaces() -> dict[int, Interface]:
+    """All interfaces by index, as of now."""
+    with contextlib.closing(Monitor()) as monitor:
+        return monitor.links.interfaces()
+
+
 class Monitor:
     """The links of the network namespace it was made in. It needs no privilege."""
 

@@ -5,15 +5,27 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 from lbctl.errors import LbctlError
 
 _VERSION_3 = 0x20080522  # linux/capability.h
 _PR_SET_NO_NEW_PRIVS = 38
+_CAP_NET_RAW = 13
 
 
 class MissingCapability(LbctlError):
     """This process may not open raw sockets."""
+
+
+def capable(status: Path = Path("/proc/self/status")) -> bool:
+    """Whether this process may open raw sockets, by what the kernel says of it; a namespace may still refuse."""
+    try:
+        lines = status.read_text().splitlines()
+        (effective,) = (line.split()[1] for line in lines if line.startswith("CapEff:"))
+    except (OSError, ValueError):  # without Linux's /proc
+        return False
+    return bool(int(effective, 16) >> _CAP_NET_RAW & 1)
 
 
 def missing() -> MissingCapability:

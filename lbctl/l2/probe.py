@@ -47,7 +47,8 @@ class Probe:
 
     `peers` are the MACs of announcers by their Leases, with the node's name. `free` are addresses that nobody should
     have as far as is known; only answers for these make a MAC a proxy's, for who answers for four addresses in use may
-    well be their host. By default all that are probed.
+    well be their host. By default all that are probed. `mine` are the MACs of this machine's other interfaces, which
+    may be on the same LAN: what it answers itself is no news.
     """
 
     def __init__(
@@ -56,14 +57,21 @@ class Probe:
         voice: Voice,
         peers: Mapping[Mac, str] | None = None,
         free: Iterable[Address] | None = None,
+        mine: Iterable[Mac] = (),
     ) -> None:
         self._addresses = dict.fromkeys(addresses)
         self._voice = voice
+        self._mine = {voice.mac, *mine}
         self._peers = peers or {}
         self._free = set(self._addresses if free is None else free)
         self._answers: dict[Address, dict[Mac, None]] = {}  # in the order in which they came
         self._queue: list[tuple[float, list[Address]]] = []  # when to ask for which; in order
         self._end: float | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What is asked for."""
+        return tuple(self._addresses)
 
     def start(self, now: float) -> list[Frame]:
         """Begin; the first frames."""
@@ -91,7 +99,7 @@ class Probe:
             self._answered(claim.address, claim.mac)
 
     def _answered(self, address: Address, mac: Mac) -> None:
-        if address in self._addresses and mac != self._voice.mac:
+        if address in self._addresses and mac not in self._mine:
             self._answers.setdefault(address, {}).setdefault(mac)
 
     def due(self) -> float | None:

@@ -25,35 +25,36 @@ _AT_ONCE = 256  # frames taken from one socket before the others have their turn
 
 
 class Slot:
-    """Four sockets; `number` is what the responder knows them by, `name` the interface they are bound to."""
+    """Four sockets, or two where nothing is answered; `number` is what the responder knows them by, `name` the
+    interface they are bound to."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, answers: bool = True) -> None:
         """Raises PermissionError without CAP_NET_RAW."""
         self.number = number
         self.name = ""
         self.index = 0
         self.base = (0, 0)  # what it had answered when it was bound
         made: list[socket.socket] = []
+        count = 4 if answers else 2
         try:
-            made.extend(socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) for _ in range(4))
+            made.extend(socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) for _ in range(count))
         except OSError:
             for each in made:
                 each.close()
             raise
-        self.answering, self.hearing = made[:2], made[2:]
+        self.answering, self.hearing = made[:-2], made[-2:]
         self.listen(AddressSet())
 
     def listen(self, addresses: AddressSet) -> int:
         """Let through what concerns these addresses, and from now on nothing else. How many addresses more the coarsest
         filter lets through."""
         kinds = (bpf.arp_questions, bpf.ndp_questions, bpf.arp_claims, bpf.ndp_claims)
-        return max(
-            _narrow(wire, kind, addresses) for wire, kind in zip(self.answering + self.hearing, kinds, strict=True)
-        )
+        wires = self.answering + self.hearing
+        return max(_narrow(wire, kind, addresses) for wire, kind in zip(wires, kinds[-len(wires) :], strict=True))
 
     def bind(self, name: str, index: int) -> None:
         """Hear this interface. Raises OSError when it is gone."""
-        for pair in (self.answering, self.hearing):
+        for pair in filter(None, (self.answering, self.hearing)):
             for wire, protocol in zip(pair, _PROTOCOLS, strict=True):
                 wire.bind((name, protocol))
         self.name, self.index = name, index

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from tests.bench import allocator, arp, assign, failover, serve, startup
@@ -31,6 +32,7 @@ def main() -> int:
     words = parser.parse_args()
     if words.only and words.name != "failover":
         parser.error("--only is for failover")
+    os.environ["LBCTL_PROBE"] = "off"  # as in tests/conftest.py
     chosen = {"only": words.only} if words.only else {}
     return report(BENCHES[words.name](quick=words.quick, **chosen), as_json=words.json)
 

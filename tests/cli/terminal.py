@@ -14,9 +14,9 @@ LBCTL = str(Path(sys.executable).parent / "lbctl")
 
 
 def environment(kubeconfig: Path, pools: Path | None = None, **more: str) -> dict[str, str]:
-    """What a user's environment is, but for lbctl's own variables."""
+    """What a user's environment is, but for lbctl's own variables; the LAN of this machine is asked for nothing."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("LBCTL_")}
-    env |= {"KUBECONFIG": str(kubeconfig), "COLUMNS": "80", "TERM": "xterm"}
+    env |= {"KUBECONFIG": str(kubeconfig), "COLUMNS": "80", "TERM": "xterm", "LBCTL_PROBE": "off"}
     if pools is not None:
         env["LBCTL_POOLS"] = str(pools)
     return env | more

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Desk
+from tests.cli.terminal import environment
 from tests.testbed.driver import CLAIMS, SERVICES, Bed, service
 
 OUTSIDE = "AddressOutsidePools: 203.0.113.9 is in no pool"
@@ -85,6 +88,21 @@ def test_a_flag_does_not_gainsay_what_the_service_asks_for(desk: Desk) -> None:
         "hint: ask for one thing: an address of the pool it names, or no pool\n"
     )
     assert desk.run("assign", "web", "--ip=192.0.2.202") == ("", said, 1)
+
+
+def test_without_the_right_to_ask_the_lan_it_is_asked_only_where_it_must_be(desk: Desk) -> None:
+    """By itself nothing is said; --probe=on is an error with the three ways to be allowed it."""
+    desk.create("web")
+    script = "from lbctl.l2.privileges import drop; drop(); from lbctl.__main__ import main; main()"
+    command = [sys.executable, "-c", script, "assign", "web"]
+    for probe, said, code in (
+        ("on", "error: this process may not send and receive ARP and Neighbor Discovery: it lacks CAP_NET_RAW", 1),
+        ("auto", "", 0),
+    ):
+        env = environment(desk.kubeconfig, desk.pools, LBCTL_PROBE=probe)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert (done.stderr.partition("\n")[0], done.returncode) == (said, code)
+    assert desk.shown() == {"web": ["192.0.2.200"]}
 
 
 def test_a_pool_by_flag(desk: Desk) -> None:

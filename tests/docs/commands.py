@@ -156,7 +156,12 @@ NOTES = {
     "list": "WHY says what stands in the way and what to do about it. Services that are left alone on purpose are "
     "listed too as long as they show `<pending>`.",
     "assign": "Asked for by flag, an address or a pool is for once: what the Service asks for itself stays as it is. "
-    "`--dry-run` without a value means `client`. What is announced to the LAN is not lbctl's doing yet.",
+    "`--dry-run` without a value means `client`. Where this machine is on the subnet of a pool and may open raw "
+    "sockets (root, or CAP_NET_RAW), the LAN is asked before an address is given, also in a dry run: three times "
+    "within 0.3 s, so a host that sleeps is not seen. `AddressInUseOnLan` and `StillAnnounced` are then passed over, "
+    "or refused to who asks for them; a router that answers for four free addresses or more (proxy ARP) is told of "
+    "once and does not count. What a Service holds is not asked for. With `--probe=on` it is an error where an address "
+    "cannot be asked for; then the interfaces that its pool names are asked as well.",
     "release": "Another Service gets the address once the pool's `reuseAfter` has passed, or with `--now` at once.",
     "adopt": "It writes claims and nothing else: no Service is changed, so it may be done while the other controller "
     "runs. Whose an address is, is told by the marks that MetalLB, kube-vip, Cilium, PureLB and klipper (ServiceLB of "
@@ -189,7 +194,9 @@ NOTES = {
     "findings below leave the file valid: exit code 0, with `--strict` 1 when there are warnings; notes never count. "
     "Without a kubeconfig the cluster is left out, and that is said; one that is out of reach is exit code 4. What is "
     "told of this machine holds for the machine that lbctl runs on: best one on the nodes' LAN. The default gateway is "
-    "known on Linux only.",
+    "known on Linux only. `--probe` asks the LAN for the addresses of the pools, at most 4,096 of each, those in use "
+    "first, and lists who answers; it needs root (or CAP_NET_RAW) and Linux, and what is announced is told from "
+    "strangers by the cluster's word alone.",
     "pools init": "The file says nothing about your LAN: put addresses into it that are free there.",
     "pools import": "Give it FILE (several documents and Lists too), `-` for stdin, or `--from-cluster`. It reads "
     "MetalLB's IPAddressPool, AddressPool and ConfigMap, CiliumLoadBalancerIPPool, the ConfigMap of the kube-vip "
@@ -202,6 +209,10 @@ NOTES = {
     "systems that are installed, and to get the ConfigMaps kubevip in kube-system and config in metallb-system: a "
     "cluster-admin has it, rbac.yaml does not give it. What it may not read is an error, and the exit code then 4; "
     "what it could read is written all the same.",
+    "serve": "Where the LAN can be asked (as for `assign --probe`), the next 32 free addresses of each pool are asked "
+    "for within every minute, in the background: an assignment does not wait for it, but at the start for a second at "
+    "most. An address that is asked for by name is waited for, 0.4 s. What somebody has is asked for again, and given "
+    "once it falls silent.",
     "arp-announce": "It takes CAP_NET_RAW, which it gives up once its sockets are open. With ADDRESS it asks the LAN "
     "first (3 times within 300 ms; RFC 5227 has longer pauses): what another machine has is refused with that "
     "machine's MAC. Without ADDRESS it follows Services, EndpointSlices, Nodes and the other announcers' Leases in "

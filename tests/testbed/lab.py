@@ -189,7 +189,7 @@ class Lab:
     def lbctl(self, host: str, *words: str) -> subprocess.Popen[str]:
         """Start the installed lbctl on a host as the least Role; both its outputs are pipes."""
         command = [str(Path(sys.executable).parent / "lbctl"), *words, "--context=lbctl"]
-        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "LBCTL_PROBE": "auto"}
         return self.start_in(host, *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def connect(self, address: str, port: int = 80, *, timeout: float = 5.0, host: str = "client") -> socket.socket:

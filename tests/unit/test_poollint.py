@@ -10,6 +10,7 @@ import pytest
 
 from lbctl import poollint, yamltext
 from lbctl.addresses import parse_address, parse_range
+from lbctl.l2.probe import Found, Use
 from lbctl.poollint import Code, Facts, Finding, Machine, lint, pod_cidrs, service_cidrs
 from lbctl.pools import parse_pools
 from tests.unit.planner.values import service, snapshot
@@ -39,6 +40,11 @@ def _machine(*interfaces: str, gateways: tuple[str, ...] = ()) -> Facts:
     return Facts(Machine(addresses, tuple(map(ip_address, gateways))))
 
 
+def _answers(*found: Found) -> Facts:
+    return Facts(look=EMPTY, answers={one.address: one for one in found})
+
+
+HOST = bytes((2, 0, 0, 0, 0, 1))
 NODE: dict[str, Any] = {"metadata": {"name": "n1"}, "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}}
 CIDRS = {"spec": {"cidrs": ["10.96.0.0/16", "fd00:10:96::/112"]}}
 FACTS: dict[str, Facts] = {
@@ -50,6 +56,9 @@ FACTS: dict[str, Facts] = {
     "LB202": _machine(gateways=("192.0.2.1", "fe80::1")),
     "LB203": _machine("192.0.2.5/24"),
     "LB204": _machine("192.0.2.5/24", "2001:db8::5/64"),
+    "LB205": _answers(Found(parse_address("192.0.2.201"), Use.STRANGER, HOST)),
+    "LB206": _answers(Found(parse_address("192.0.2.201"), Use.PEER, HOST, "n2")),
+    "LB207": _answers(*(Found(parse_address(f"192.0.2.{n}"), Use.PROXY, HOST) for n in (201, 202))),
     "LB301": Facts(look=snapshot([service("web")])),
 }
 RESERVED = "reservations:\n- {service: d/web, addresses: [192.0.2.200]}\n- {service: d/nix, addresses: [192.0.2.201]}\n"
@@ -86,6 +95,22 @@ RESERVED = "reservations:\n- {service: d/web, addresses: [192.0.2.200]}\n- {serv
             _pool("198.51.100.0/24", "203.0.113.7"),
             "4:5 LB204 pool lan lies outside every subnet of this machine (192.0.2.0/24, 2001:db8::/64)",
         ),
+        (
+            "LB205",
+            _pool("192.0.2.199", "192.0.2.200/30"),
+            "5:5 LB205 pool lan: 192.0.2.201 is in use on the LAN: 02:00:00:00:00:01 answers for it",
+        ),
+        (
+            "LB206",
+            _pool("192.0.2.200/30"),
+            "4:5 LB206 pool lan: 192.0.2.201 is still announced by node n2 (02:00:00:00:00:01)",
+        ),
+        (
+            "LB207",
+            _pool("192.0.2.199", "192.0.2.200/30"),
+            "5:5 LB207 pool lan: 02:00:00:00:00:01 answers for whatever address it is asked for (proxy ARP), "
+            "so its answers do not count",
+        ),
         ("LB301", _pool("192.0.2.200/30", more=RESERVED), "7:13 LB301 there is no Service d/nix"),
     ],
     ids=lambda value: value if value in FACTS else "",
@@ -103,7 +128,7 @@ def test_there_is_a_case_for_every_code() -> None:
 @pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
 def test_a_wise_file_has_no_findings(facts: Facts) -> None:
     """Neither beside what is taken nor where it is excluded."""
-    more = "  - 10.96.0.9\n  exclude: [192.0.2.0-192.0.2.11, 192.0.2.255, 10.96.0.9]\n"
+    more = "  - 10.96.0.9\n  exclude: [192.0.2.0-192.0.2.11, 192.0.2.201-192.0.2.202, 192.0.2.255, 10.96.0.9]\n"
     assert _said(_pool("192.0.2.0/24", more=more), facts) == []
 
 
