@@ -237,10 +237,11 @@ class Port:
         if table.changed:  # at most once a look, as it goes through all of them
             table.changed = False
             table.sentry.owns(now, [seat for seat in self.seats.values() if seat.phase is Phase.ANNOUNCING])
-        ask, cut_off = table.sentry.run(now, self._directory.nodes)
-        if cut_off:
+        look = table.sentry.run(now, self._directory.nodes)
+        if look.cut_off:
             self._out(Report(Kind.CUT_OFF, table.interface))
-        table.question(ask)
+        table.question(look.ask)
+        table.announce(look.kept)
         self.settle(now)
 
     def settle(self, now: float) -> None:

@@ -6,6 +6,7 @@ Its standbys ask it all the time, so it hears them as long as they hear it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from lbctl.addresses import Address
 from lbctl.l2.directory import Directory
@@ -16,7 +17,17 @@ UNHEARD = 1.0  # seconds without a word from a peer (DESIGN 7)
 BEATS = 4  # periods of a standby, where that is longer
 LOOK = 0.25  # seconds between two looks, and between two questions to all while one is missing
 BETWEEN = 0.1  # seconds between the two questions for each address, once peers are heard again
+OVER = 0.5  # seconds from the first question until all contests that the answers bring are over (`disputes.INSIST`)
 SELDOM = 1.0  # seconds between two such rounds, for they ask for every address
+
+
+class Look(NamedTuple):
+    """Addresses to ask all of the LAN for; those kept after we or others were away, which their clients may have
+    learned from somebody else; whether we have just been cut off."""
+
+    ask: list[Address]
+    kept: list[Address]
+    cut_off: bool
 
 
 class Sentry:
@@ -52,7 +63,7 @@ class Sentry:
             self._alone = False
             if not self._rounds and self._owned:
                 start = max(now, self._began + SELDOM)
-                self._began, self._rounds, self._done = start, [start, start + BETWEEN], start + 2 * BETWEEN
+                self._began, self._rounds, self._done = start, [start, start + BETWEEN], start + OVER
 
     def restart(self, now: float) -> None:
         """We stood still, and could not hear anybody."""
@@ -112,13 +123,14 @@ class Sentry:
             times.append(self._look)
         return min(times, default=None)
 
-    def run(self, now: float, nodes: int) -> tuple[list[Address], bool]:
-        """The addresses to ask all of the LAN for now, and whether we have just been cut off.
+    def run(self, now: float, nodes: int) -> Look:
+        """What there is to do by now.
 
         An owner that hears no peer goes on answering but asks (DESIGN 7). So does one that misses only some, of those
         that should ask it: the LAN may have broken in two with peers on either side.
         """
         ask: list[Address] = []
+        kept: list[Address] = []
         while self._rounds and self._rounds[0] <= now:
             del self._rounds[0]
             ask = [seat.address for seat in self._owned]
@@ -126,8 +138,9 @@ class Sentry:
             self._done = None
             self._unsure.clear()  # what others have was answered, and yielded
             self._lonely.clear()
+            kept = [seat.address for seat in self._owned]
         if not self._wanted or now < self._look:
-            return ask, False
+            return Look(ask, kept, False)
         self._look = now + LOOK
         quiet = max(UNHEARD, BEATS * period(nodes))
         self._missing = {name for name in self._wanted if now - self._heard[name] >= quiet}
@@ -139,4 +152,4 @@ class Sentry:
         if self._missing and not ask:
             self._turn = (self._turn + 1) % len(self._owned)
             ask = [self._owned[self._turn].address]
-        return ask, cut_off
+        return Look(ask, kept, cut_off)
