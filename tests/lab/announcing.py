@@ -138,6 +138,11 @@ def printed(lab: Lab, *words: str) -> str:
 
 
 def events(lab: Lab, reason: str) -> list[tuple[str, int, str]]:
-    """The Events of a reason: the Service's name, how often, and the words of the last time."""
+    """The Events of a reason about the article's Service: its name, how often, and the words of the last time.
+
+    Not about those of this name that other tests have made, whose Events stay.
+    """
+    uid = lab.hand.admin.get(f"{SERVICES}/test-svc-1")["metadata"]["uid"]
     found = [item for item in lab.hand.admin.get(EVENTS)["items"] if item["reason"] == reason]
-    return [(item["involvedObject"]["name"], item["count"], item["message"]) for item in found]
+    mine = [item for item in found if item["involvedObject"]["uid"] == uid]
+    return [(item["involvedObject"]["name"], item["count"], item["message"]) for item in mine]
