@@ -142,6 +142,24 @@ def test_who_starts_while_the_owner_leaves_waits_no_half_minute() -> None:
     assert lan.owner() is lan.nodes[1]
 
 
+def test_who_was_cut_off_and_has_it_still_says_so_when_it_is_back() -> None:
+    """Who took over meanwhile is gone, so nobody contests it; clients would wait for the slow repeat."""
+    lan = Segment(3, ADDRESSES[:1])
+    lan.start_all()
+    lan.run(5)
+    first, second, third = lan.in_order()
+    for node in (first, third):
+        lan.cut(node, carrier=False)
+        lan.run(3)
+    assert lan.client[lan.addresses[0]][-1] == second.mac
+    lan.kill(second)
+    lan.mend(first)
+    lan.mend(third)
+    lan.run(2)
+    assert lan.owner() is not second
+    assert lan.client[lan.addresses[0]][-1] == lan.owner().mac
+
+
 def test_2000_addresses_of_one_owner_cost_its_standby_four_questions_a_second() -> None:
     """Grouped by owner: no timer and no question an address. All of them move at once, each asked for once."""
     lan = Segment(2, [f"198.18.{n // 250}.{n % 250}" for n in range(2000)])
