@@ -19,6 +19,7 @@ from lbctl.l2.standby import Verdict
 from lbctl.l2.table import BETWEEN, Table
 
 RECENT = 0.5  # seconds in which two may have taken over at the same moment
+GIVES_WAY = 2.0  # seconds after which who asks on and on is not about to take an address, but has it
 
 
 class Port:
@@ -138,7 +139,9 @@ class Port:
         """A peer that asks all of the LAN is about to take the address. If we are, too, the first in the order goes
         first."""
         seat = self.seats.get(question.address)
-        if seat is not None and seat.turn is not None and election.ahead(name, self._directory.node, seat.address):
+        if seat is None or seat.turn is None or now - seat.turn.began > GIVES_WAY:
+            return
+        if election.ahead(name, self._directory.node, seat.address):
             self._table.postpone(now, seat, seat.turn)
 
     def _claimed(self, now: float, claim: Claim) -> None:

@@ -153,7 +153,7 @@ def test_who_was_cut_off_and_has_it_still_says_so_when_it_is_back() -> None:
     assert lan.client[lan.addresses[0]][-1] == second.mac
     lan.kill(second)
     lan.mend(first)
-    lan.run(3)
+    lan.run(5)
     assert lan.owner() is first
     assert lan.client[lan.addresses[0]][-1] == first.mac
 
