@@ -42,7 +42,8 @@ def demo() -> None:
         # Of this process alone; what the user has set must not lead away from the sandbox.
         for name in [name for name in os.environ if name.startswith("LBCTL_")]:
             del os.environ[name]
-        os.environ |= {"KUBECONFIG": str(kubeconfig), "LBCTL_POOLS": str(pools)}
+        # Its addresses are nobody's, so this machine's LAN is not asked for them.
+        os.environ |= {"KUBECONFIG": str(kubeconfig), "LBCTL_POOLS": str(pools), "LBCTL_PROBE": "off"}
         _tell(sandbox.url)
 
 

@@ -83,7 +83,8 @@ def _as_root(words: Sequence[str]) -> int:
 def environment(running: Running, outer: Mapping[str, str]) -> dict[str, str]:
     """CMD's environment: KUBECONFIG, and kubectl and lbctl on PATH before all others."""
     path = f"{running.bin}:{Path(sys.executable).parent}:{outer.get('PATH', os.defpath)}"
-    return {**outer, "KUBECONFIG": str(running.kubeconfig), "PATH": path}
+    # The bed's addresses are nobody's: the LAN of this machine is asked for none, unless somebody wants it to be.
+    return {"LBCTL_PROBE": "off", **outer, "KUBECONFIG": str(running.kubeconfig), "PATH": path}
 
 
 def _end(*_: object) -> None:

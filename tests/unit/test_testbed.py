@@ -79,10 +79,11 @@ def test_what_it_does_not_understand_is_a_usage_error(told: pytest.CaptureFixtur
 
 
 def test_the_command_finds_its_cluster_and_its_tools() -> None:
-    """KUBECONFIG is the control plane's; kubectl and lbctl come before any others on PATH; the rest stays."""
+    """KUBECONFIG is the control plane's; kubectl and lbctl come before any others on PATH; lbctl asks no LAN by itself;
+    the rest stays."""
     env = environment(Pretended(), {"PATH": "/outer", "HOME": "/home/me", "KUBECONFIG": "/outer/config"})
     path = f"/bed/bin:{Path(sys.executable).parent}:/outer"
-    assert env == {"PATH": path, "HOME": "/home/me", "KUBECONFIG": "/bed/kubeconfig"}
+    assert env == {"PATH": path, "HOME": "/home/me", "KUBECONFIG": "/bed/kubeconfig", "LBCTL_PROBE": "off"}
 
 
 def test_ctrl_c_is_the_commands_own_business(told: pytest.CaptureFixture[str]) -> None:

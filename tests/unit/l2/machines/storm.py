@@ -88,9 +88,14 @@ class Storm:
                 self._blame(f"who came back took {address}: {here} before, now {self.lan.owners(address)}")
 
     def _whole(self) -> bool:
-        """Whether nothing is broken now: one LAN, each node on it, running, with the API."""
-        return self.lan.api_up and all(
-            n.running and n.carrier and n.side == 0 and n.api and n.eligible and not n.stopping for n in self.lan.nodes
+        """Whether nothing is broken now: one LAN, each node on it, running, with the API; and the client knows who
+        answers, which an owner that was cut off when it was the only one cannot see to."""
+        nodes = self.lan.nodes
+        known = (node.mac for a in self.lan.addresses for node in nodes if self.lan.owners(a) == [node.name])
+        return (
+            self.lan.api_up
+            and [macs[-1] for macs in self.lan.client.values() if macs] == list(known)
+            and all(n.running and n.carrier and n.side == 0 and n.api and n.eligible and not n.stopping for n in nodes)
         )
 
     def _do(self, kind: str) -> None:

@@ -15,7 +15,7 @@ from lbctl.l2.seats import Seat
 from tests.unit.l2.machines.storm import Storm
 
 SEEDS = range(30)
-LONG = range(1000, 1200)
+LONG = range(1000, 1100)
 FEW = range(80)  # storms within which a rule switched off must show
 Patch = pytest.MonkeyPatch
 
