@@ -192,7 +192,7 @@ REFUSALS = {
 WHILES = [
     (403, "", 2),
     (429, "", 2),
-    *(pytest.param(code, path, 10, marks=long) for code in REFUSALS for path in ("", ANY_WATCH, "/status")),
+    *(pytest.param(code, path, 20, marks=long) for code in REFUSALS for path in ("", ANY_WATCH, "/status")),
 ]
 
 
