@@ -356,7 +356,11 @@ def _backwards(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _a_plan_is_the_truth(planned: Mapping[Key, Decision], after: Look) -> None:
+    """What it says is what comes out; but one that makes do with less than it would like (PreferDualStack) may get the
+    rest in the same run, once that has freed an address or made one shared, and the run has looked again."""
     for key, decision in planned.items():
         if decision.action is Action.ASSIGN:
-            shown = after.status[key.namespace, key.name]
-            assert shown == tuple(map(str, decision.addresses)), f"{key} was to have {decision.addresses}: {shown}"
+            shown, wanted = after.status[key.namespace, key.name], tuple(map(str, decision.addresses))
+            makes_do = len(wanted) < len(decision.service.ask.families)
+            right = set(wanted) <= set(shown) if makes_do else shown == wanted
+            assert right, f"{key} was to have {decision.addresses}: {shown}"
