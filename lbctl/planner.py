@@ -302,6 +302,8 @@ class _Planner:
         ask = service.ask
         if not ask.wished:
             return True
+        if ask.conflict:  # a pool may bear another name by now than its claims say
+            return False
         pools = {c.pool for c, _ in held}
         return set(ask.addresses) <= {c.address for c, _ in held} and (ask.pool is None or pools == {ask.pool})
 
