@@ -90,6 +90,21 @@ def test_a_flag_does_not_gainsay_what_the_service_asks_for(desk: Desk) -> None:
     assert desk.run("assign", "web", "--ip=192.0.2.202") == ("", said, 1)
 
 
+def test_a_flag_does_not_gainsay_a_pool_by_its_former_name(desk: Desk) -> None:
+    """The claim bears the name that the pool had when it was written."""
+    desk.create("web")
+    assert desk.run("assign", "web")[2] == 0
+    desk.pools.write_text(desk.pools.read_text().replace("lan", "new"))
+    desk.api.request("PATCH", f"{SERVICES}/web", {"metadata": {"annotations": {"lbctl/pool": "new"}}})
+    assert desk.run("assign", "web")[2] == 0
+    said = (
+        "error: default/web: RequestConflict: --pool is lan, but annotation lbctl/pool is new\n"
+        "hint: ask for one thing: an address of the pool it names, or no pool\n"
+    )
+    assert desk.run("assign", "web", "--pool=lan") == ("", said, 1)
+    assert desk.shown() == {"web": ["192.0.2.200"]}
+
+
 def test_without_the_right_to_ask_the_lan_it_is_asked_only_where_it_must_be(desk: Desk) -> None:
     """By itself nothing is said; --probe=on is an error with the three ways to be allowed it."""
     desk.create("web")
