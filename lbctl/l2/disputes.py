@@ -41,6 +41,10 @@ class Disputes:
         self._conflicts: dict[Address, dict[Mac, Conflict]] = {}
         self._defended: dict[Address, float] = {}  # when last: RFC 5227 counts them by address, not by stranger
 
+    def __contains__(self, address: Address) -> bool:
+        """Whether a peer contests it, and may ask for that."""
+        return bool(self._contests.get(address))
+
     def again(self, now: float, address: Address, mac: Mac) -> int | None:
         """How often a peer claimed what we keep though it heard us, this time included; None when it cannot have heard
         us yet."""

@@ -132,6 +132,8 @@ class Port:
             self._table.sentry.heard(now, name)
             if question is not None and question.to_all:
                 self._rival(now, question, name)
+            elif question is not None:
+                self._stands_behind(question, frame.source)
         if claim is not None and claim.mac != self._table.voice.mac:
             self._claimed(now, claim)
 
@@ -143,6 +145,13 @@ class Port:
             return
         if election.ahead(name, self._directory.node, seat.address):
             self._table.postpone(now, seat, seat.turn)
+
+    def _stands_behind(self, question: Question, mac: Mac) -> None:
+        """A peer that asks us alone stands behind us. If it was silent once and we took over, that is over: what it
+        claims from now on it does not claim for want of news."""
+        seat = self.seats.get(question.address)
+        if seat is not None and seat.taken_from == mac and question.address not in self._table.disputes:
+            seat.taken_from = None
 
     def _claimed(self, now: float, claim: Claim) -> None:
         seat = self.seats.get(claim.address)

@@ -106,6 +106,26 @@ def test_an_owner_without_api_is_replaced_a_minute_after_its_lease_ran_out() -> 
     assert lan.moves() == 1
 
 
+def test_an_owner_without_api_yields_at_once_also_to_whom_it_took_over_from() -> None:
+    """Both were owners once; the one that was silent stands behind the other since, and is replaced by word of the API:
+    one change, and no moment in which both answer on."""
+    lan = Segment(2, ADDRESSES[:1])
+    lan.start_all()
+    lan.run(15)
+    first, second = lan.in_order()
+    lan.cut(first, carrier=False)
+    lan.run(3)
+    lan.mend(first)
+    lan.run(30)
+    assert lan.owner() is second
+    lan.lose_api(second)
+    lan.run(110)
+    assert lan.owner() is first
+    assert lan.said(Kind.ANNOUNCING)[-1].why is Why.UNREACHABLE
+    began, ended = (at for at, _, _, _ in lan.changes[-2:])
+    assert ended - began < 0.05
+
+
 def test_the_api_gone_for_all_moves_nothing_nor_does_its_return() -> None:
     """All Leases look as if they had run out long ago; only silence counts."""
     lan = Segment(4, ADDRESSES)
