@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 Address = IPv4Address | IPv6Address
@@ -90,6 +90,17 @@ class Range(NamedTuple):
     family: Family
     low: int
     high: int
+
+    @classmethod
+    def one(cls, address: Address) -> Range:
+        """That of a single address."""
+        return cls(family_of(address), int(address), int(address))
+
+    @classmethod
+    def of(cls, network: IPv4Network | IPv6Network) -> Range:
+        """That of all addresses of a network."""
+        first, last = network.network_address, network.broadcast_address
+        return cls(family_of(first), int(first), int(last))
 
     def __str__(self) -> str:
         low, high = from_int(self.family, self.low), from_int(self.family, self.high)

@@ -14,7 +14,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from lbctl.addresses import Address, AddressError, AddressSet, Family, Range, family_of, parse_address, parse_range
+from lbctl.addresses import Address, AddressError, AddressSet, Range, parse_address, parse_range
 from lbctl.answers import refusal, router_words
 from lbctl.decisions import Snapshot
 from lbctl.l2.ethernet import Mac
@@ -213,7 +213,7 @@ def _routers(items: list[Item], answers: Iterable[Found]) -> Iterator[Finding]:
 
 
 def _one(address: Address, words: str) -> _Meeting:
-    return _Meeting(Range(family_of(address), int(address), int(address)), words)
+    return _Meeting(Range.one(address), words)
 
 
 def _cluster_ips(services: Iterable[Service]) -> Iterator[_Meeting]:
@@ -280,10 +280,7 @@ def _far_away(items: list[Item], machine: Machine) -> Iterator[Finding]:
         for i in machine.addresses
         if not i.is_loopback and not i.is_link_local and i.network.prefixlen < i.network.max_prefixlen
     }
-    near = AddressSet.of(
-        Range(Family.IPV4 if n.version == 4 else Family.IPV6, int(n.network_address), int(n.broadcast_address))
-        for n in networks
-    )
+    near = AddressSet.of(map(Range.of, networks))
     first: dict[str, Item] = {}
     for item in items:
         first[item.pool.name] = min(first.get(item.pool.name, item), item, key=lambda i: i.place)

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from lbctl.addresses import Address, AddressSet, Family, Range
+from lbctl.addresses import Address, AddressSet, Range
 from lbctl.claims import NAMESPACE
 from lbctl.errors import ClusterError, LbctlError
 from lbctl.kube.api import Kube
@@ -24,7 +24,6 @@ from lbctl.l2.probe import Found, Probe, Use
 from lbctl.pools import Pool, PoolFile
 
 _HINT = "run it on a machine of that LAN, such as a node, or leave it out with --probe=off"
-_FAMILY = {4: Family.IPV4, 6: Family.IPV6}
 _FIRST = (Use.STRANGER, Use.PEER, Use.PROXY, Use.FREE)  # what is told of an address that was asked for on several LANs
 
 
@@ -53,8 +52,7 @@ class Prober:
         if any(self._named(pool, there) for pool in self._pools.pools):
             return True
         networks = {p.network for i in _usable(there) for p in i.addresses if p.network.num_addresses > 1}
-        ends = [(_FAMILY[n.version], int(n.network_address), int(n.broadcast_address)) for n in networks]
-        lans = AddressSet.of(Range(*each) for each in ends)
+        lans = AddressSet.of(map(Range.of, networks))
         return any(pool.usable & lans for pool in self._pools.pools)
 
     def require_near(self) -> None:

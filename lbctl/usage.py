@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lbctl.addresses import Address, AddressSet, Family, Range, family_of, from_int
+from lbctl.addresses import Address, AddressSet, Family, Range, from_int
 from lbctl.allocator import Index
 from lbctl.claims import BLOCK_SIZE, Block, Claim
 from lbctl.decisions import Snapshot
@@ -98,8 +98,7 @@ def _traced(look: Snapshot, pools: PoolFile) -> set[Address]:
 
 
 def _use(index: Index, pools: PoolFile, address: Address) -> Use | None:
-    number = int(address)
-    here, claim = Range(family_of(address), number, number), index.claims.get(address)
+    here, claim = Range.one(address), index.claims.get(address)
     if claim is not None and claim.holders:
         return Use(here, State.HELD, claim, gone=not any(map(index.alive, claim.holders)))
     if words := index.user(address, _NOBODY):

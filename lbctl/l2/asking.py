@@ -12,7 +12,7 @@ import selectors
 import time
 from collections.abc import Iterable, Mapping
 
-from lbctl.addresses import AddressSet, Range, family_of
+from lbctl.addresses import AddressSet, Range
 from lbctl.l2.frames import Frame, decode, encode
 from lbctl.l2.interfaces import Interface
 from lbctl.l2.privileges import missing
@@ -34,7 +34,7 @@ def ask(probes: Mapping[str, Probe], there: Iterable[Interface]) -> None:
                 slot = stack.enter_context(contextlib.closing(Slot(len(asked), answers=False)))
             except PermissionError:
                 raise missing() from None
-            slot.listen(AddressSet.of(Range(family_of(a), int(a), int(a)) for a in probe.addresses))
+            slot.listen(AddressSet.of(map(Range.one, probe.addresses)))
             with contextlib.suppress(OSError):
                 slot.bind(name, indices[name])
                 asked.append((slot, probe))

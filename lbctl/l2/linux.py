@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from ipaddress import IPv6Address
 
-from lbctl.addresses import Address, AddressSet, Range, family_of
+from lbctl.addresses import Address, AddressSet, Range
 from lbctl.l2.answering import Answering
 from lbctl.l2.ethernet import Mac
 from lbctl.l2.frames import Frame, decode
@@ -117,7 +117,7 @@ class Link:
         when it comes. How many addresses more the kernel's filter lets through: more than 0 only with many scattered
         ones. Raises MissingCapability where there are more interfaces than the stock was made for."""
         if not isinstance(addresses, AddressSet):
-            addresses = _set(addresses)
+            addresses = AddressSet.of(map(Range.one, addresses))
         with self._lock:
             self._watched[interface] = addresses
             for address in [a for a in self._answers.get(interface, ()) if a not in addresses]:
@@ -130,7 +130,7 @@ class Link:
         with self._lock:
             watched = self._watched.get(interface, _NONE)
             if address not in watched:
-                self.watch(interface, watched | _set([address]))
+                self.watch(interface, watched | AddressSet.of([Range.one(address)]))
             slot = self._slot(interface)
             if slot is None:
                 return  # it went away, and whoever answers there will hear of it
@@ -268,7 +268,3 @@ class Link:
             self._answering.restart()
             self.restarts += 1
             self._selector.register(self._answering, selectors.EVENT_READ, self._revive)
-
-
-def _set(addresses: Iterable[Address]) -> AddressSet:
-    return AddressSet.of(Range(family_of(a), int(a), int(a)) for a in addresses)
