@@ -64,6 +64,24 @@ def _makes_do(decision: Decision) -> bool:
     return given and len(decision.addresses) < len(decision.service.ask.families)
 
 
+def plan_assign(
+    look: Snapshot,
+    pools: PoolFile,
+    selected: frozenset[Key] | None,
+    *,
+    named: bool,
+    wish: Wish | None,
+    reassign: bool,
+    lan: Lan | None,
+) -> Plan:
+    """One plan of assign(), with the LAN asked where there is one."""
+
+    def planned(seen: Snapshot) -> Plan:
+        return plan(seen, pools, selected, named=named, wish=wish, reassign=reassign)
+
+    return planned(look) if lan is None else lan.planned(planned, look)
+
+
 def assign(
     cluster: Cluster,
     pools: PoolFile,
@@ -85,10 +103,7 @@ def assign(
     by_name = selected is not None if named is None else named
 
     def decide(look: Snapshot, keys: frozenset[Key] | None) -> Plan:
-        def planned(seen: Snapshot) -> Plan:
-            return plan(seen, pools, keys, named=by_name, wish=wish, reassign=reassign)
-
-        return planned(look) if lan is None else lan.planned(planned, look)
+        return plan_assign(look, pools, keys, named=by_name, wish=wish, reassign=reassign, lan=lan)
 
     return _until_settled(cluster, selected, decide, wait, sleep, first)
 

@@ -60,9 +60,9 @@ def assign(
     asks = not (services or everything or yes or dry_run)
     wish = _usage(services or [], address, pool, everything=everything, selector=selector, asks=asks)
     from lbctl.apply import assign as run
+    from lbctl.apply import plan_assign
     from lbctl.cli.progress import Progress
     from lbctl.cli.report import agreed, dry, report, telling, warn_of_files
-    from lbctl.planner import plan
 
     pool_file = options.open_pools(pools)
     cluster = where.cluster("assign", pool_file, dry_run=dry_run is not None)
@@ -72,10 +72,8 @@ def assign(
     look = cluster.snapshot()
     chosen = named if named is not None else where.narrowed(look, selector, cluster)
 
-    def planned(seen: Snapshot) -> Plan:
-        return plan(seen, pool_file, chosen, named=named is not None, wish=wish, reassign=reassign)
-
-    first = planned(look) if lan is None else lan.planned(planned, look)
+    by_name = named is not None
+    first = plan_assign(look, pool_file, chosen, named=by_name, wish=wish, reassign=reassign, lan=lan)
     _warn_of_rivals(look, first, talk)
     warn_of_files(first, talk)
     if dry_run is not None:
@@ -84,15 +82,7 @@ def assign(
         raise typer.Exit(0)
     with telling(cluster, talk), Progress(first, cluster, talk, named) as progress:
         results = run(
-            cluster,
-            pool_file,
-            chosen,
-            named=named is not None,
-            wish=wish,
-            reassign=reassign,
-            lan=lan,
-            first=first,
-            wait=wait,
+            cluster, pool_file, chosen, named=by_name, wish=wish, reassign=reassign, lan=lan, first=first, wait=wait
         )
         progress.finished()
     code = report(named, results, talk, output)
