@@ -25,7 +25,7 @@ from lbctl.sharing import Sharing, obstacle
 
 Spot = tuple[str, Family]  # a pool's name and one family: where a search for free addresses goes on
 
-_NOBODY = Key("", "")  # no Service bears this name, so that user() tells of every Service
+NOBODY = Key("", "")  # no Service bears this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +224,8 @@ class Index:
         block = self._blocks.get(BlockId.of(address))
         return block.complaint if block is not None else ""
 
-    def user(self, address: Address, key: Key) -> str:
-        """Who but this Service uses the address, in words; empty when nobody does."""
+    def user(self, address: Address, key: Key = NOBODY) -> str:
+        """Who but this Service (by default: whoever it be) uses the address, in words; empty when nobody does."""
         return self.frozen(address) or next((use.words for use in self._used_by_others(address, key)), "")
 
     def _used_by_others(self, address: Address, key: Key) -> Iterator[Use]:
@@ -343,14 +343,14 @@ class Index:
         found = [from_int(family, number) for number in islice(untouched, count)]
         if len(found) < count:  # else none of the released, who may be many, is looked at
             rested = reversed(self._rested(pool, family))
-            free = (a for a in rested if a not in self._lan and not self.user(a, _NOBODY))
+            free = (a for a in rested if a not in self._lan and not self.user(a))
             found += islice(free, count - len(found))
         return found
 
     def passed_over(self, pools: Iterable[Pool], family: Family) -> int:
         """How many addresses of these pools would be free, if nobody on the LAN answered for them."""
         found = (a for a in self._lan if family_of(a) is family and any(pool.offers(a) for pool in pools))
-        free = (a for a in found if not self.user(a, _NOBODY) and self._pools.reserved_for(a) is None)
+        free = (a for a in found if not self.user(a) and self._pools.reserved_for(a) is None)
         return sum(1 for a in free if a not in self.released or not self.cooling(self.released[a]))
 
     def _untouched(self, pool: Pool, family: Family, start: int) -> Iterator[int]:

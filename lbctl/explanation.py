@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lbctl.addresses import Address
 from lbctl.ages import ago, instant
-from lbctl.allocator import Index
+from lbctl.allocator import NOBODY, Index
 from lbctl.claims import Claim
 from lbctl.decisions import Decision, Snapshot
 from lbctl.planner import plan
@@ -169,7 +169,7 @@ def _released(look: Snapshot, index: Index, pools: PoolFile, claim: Claim) -> Be
     if until is None or claim.released is None:
         return Before(claim.address, f"{words} for others at once")
     words += f" at {_when(claim.released, look)}"
-    if user := index.user(claim.address, claim.last.key if claim.last else Key("", "")):
+    if user := index.user(claim.address, claim.last.key if claim.last else NOBODY):
         return Before(claim.address, f"{words}; in use by now: {user}", claim.released)
     if until <= look.now:
         return Before(claim.address, f"{words}, and no more kept for it", claim.released)

@@ -11,10 +11,8 @@ from lbctl.decisions import Snapshot
 from lbctl.l2.ethernet import mac_text
 from lbctl.l2.probe import Found, Use
 from lbctl.pools import Pool, PoolFile
-from lbctl.services import Key
 
 MOST = 4096  # addresses of a pool: half a second, and 12,000 frames that every host of the LAN must look at
-_NOBODY = Key("", "")  # no Service bears this name, so that Index.user tells of every Service
 
 
 class Sweep:
@@ -24,32 +22,28 @@ class Sweep:
         self._look = look
         self._pools = pools
         self._index = Index(look.services, look.blocks, look.others, pools, look.now) if look else None
+        used = self._used()
         found: dict[Address, None] = {}
         self.cut: list[str] = []  # what is left out, in words
         for pool in pools.pools:
-            here = dict.fromkeys(islice(self._in_turn(pool), MOST))
+            here = dict.fromkeys(islice(_in_turn(pool, used), MOST))
             found |= here
             if (size := pool.usable.size()) > len(here):
                 self.cut.append(f"pool {pool.name} has {size} addresses, of which only {len(here)} are asked for")
         self.addresses = tuple(found)
         self.free = frozenset(address for address in found if not self._user(address))  # as far as is known
 
-    def _in_turn(self, pool: Pool) -> Iterator[Address]:
-        """The pool's addresses, those in use first, for of them something is to be told."""
-        used = [a for a in self._used() if a in pool.usable]
-        yield from used
-        yield from (address for address in pool.usable if address not in used)
-
-    def _used(self) -> list[Address]:
+    def _used(self) -> dict[Address, None]:
+        """The addresses in use, in order."""
         if self._look is None:
-            return []
+            return {}
         shown = (a for service in self._look.services.values() for a in service.status)
         claimed = (claim.address for claim in self._look.claims if claim.holders)
         every = {*shown, *claimed, *self._look.others}
-        return sorted(every, key=lambda address: (address.version, int(address)))
+        return dict.fromkeys(sorted(every, key=lambda address: (address.version, int(address))))
 
     def _user(self, address: Address) -> str:
-        return self._index.user(address, _NOBODY) if self._index is not None else ""
+        return self._index.user(address) if self._index is not None else ""
 
     def far(self, answers: Mapping[Address, Found]) -> list[str]:
         """Pools of which nothing could be asked for, in words."""
@@ -72,3 +66,9 @@ class Sweep:
         if one.address in self._look.others:
             return user
         return f"a stranger; {user}" if user else "a stranger"
+
+
+def _in_turn(pool: Pool, used: Mapping[Address, None]) -> Iterator[Address]:
+    """The pool's addresses, those in use first, for of them something is to be told."""
+    yield from (address for address in used if address in pool.usable)
+    yield from (address for address in pool.usable if address not in used)

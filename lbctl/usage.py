@@ -16,9 +16,6 @@ from lbctl.allocator import Index
 from lbctl.claims import BLOCK_SIZE, Block, Claim
 from lbctl.decisions import Snapshot
 from lbctl.pools import Pool, PoolFile
-from lbctl.services import Key
-
-_NOBODY = Key("", "")  # no Service bears this name, so that Index.user tells of every Service
 
 
 class State(StrEnum):
@@ -101,7 +98,7 @@ def _use(index: Index, pools: PoolFile, address: Address) -> Use | None:
     here, claim = Range.one(address), index.claims.get(address)
     if claim is not None and claim.holders:
         return Use(here, State.HELD, claim, gone=not any(map(index.alive, claim.holders)))
-    if words := index.user(address, _NOBODY):
+    if words := index.user(address):
         return Use(here, State.ELSEWHERE, claim, words)
     if (key := pools.reserved_for(address)) is not None:
         return Use(here, State.RESERVED, claim, f"kept for {key}")
