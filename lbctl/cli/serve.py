@@ -64,7 +64,7 @@ def serve(
     told = Told(log, events, metrics, cluster.kube.server_time)
     cluster.kube.on_request(metrics.request)
     prober = options.prober(probe, pool_file, cluster)
-    if prober is not None:
+    if prober is not None and probe is options.Probe.ON:
         prober.require_near()
     serving = Serving(cluster, pool_file, told, elect=leader_elect, ask=prober.ask if prober is not None else None)
     told.loop = serving.controller

@@ -136,12 +136,12 @@ class Table:
 
     def refuse(self, now: float, seat: Seat, mac: Mac) -> None:
         """Leave it to a stranger, and ask again later."""
+        soon = not seat.refused and seat.phase is not Phase.ANNOUNCING
         if seat.phase is Phase.ANNOUNCING:
             self.silence(seat)
             self.report(now, Kind.YIELDED, seat, Why.STRANGER, mac)
-            seat.refused = True
         self._leave_lists(seat)
-        seat.phase, seat.owner, seat.until = Phase.YIELDED, mac, now + (AGAIN if seat.refused else FIRST)
+        seat.phase, seat.owner, seat.until = Phase.YIELDED, mac, now + (FIRST if soon else AGAIN)
         seat.refused = True
         self.yielded[seat.address] = seat
 
