@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         """A limit for the whole request: the base class has one for each read, which a drop a second never reaches."""
         super().setup()
         self.rfile.close()
-        self.rfile = _Hurried(self.connection, self.timeout)  # type: ignore[assignment]
+        self.rfile = _Hurried(self.connection, self.timeout)  # type: ignore[assignment] # because it does all of the reader that is used
 
     def do_GET(self) -> None:
         """Answer a page by its path."""

@@ -27,7 +27,7 @@ from lbctl.usage import PoolUsage, State, Usage
 
 # Else each counter and histogram has a second series that says when this process started, as
 # process_start_time_seconds does for all.
-prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # because it has no types
 
 NO_ANSWER = "none"  # the code of a request that was not answered
 FREE = "free"  # the state of an address that nobody has; the others are lbctl.usage's

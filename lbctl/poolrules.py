@@ -192,7 +192,7 @@ def _overlap(first: Item, second: Item) -> Problem:
 
 def _values(pool: Node) -> Iterator[Problem]:
     """Expressions of the pool's selectors whose operator and values do not go together."""
-    selectors = [pool.value.get(key) for key in ("namespaceSelector", "serviceSelector", "nodeSelector")]  # type: ignore[union-attr]
+    selectors = [pool.value.get(key) for key in ("namespaceSelector", "serviceSelector", "nodeSelector")]  # type: ignore[union-attr] # because a pool is a mapping by now
     expressions = [e for selector in selectors if selector is not None for e in _list(selector, "matchExpressions")]
     if not expressions:
         return
