@@ -47,7 +47,7 @@ def announce(addresses: Sequence[Address], only: frozenset[str], log: Log, *, fo
 
 def _until_told(agent: Agent, signals: Signals, log: Log) -> None:
     announced: set[Address | None] = set()
-    while not signals.stop.is_set():
+    while not signals.stop:
         if agent.failed is not None:
             raise LbctlError(f"the announcer has died of a bug: {agent.failed!r}", hint="report it; start it again")
         with contextlib.suppress(queue.Empty):

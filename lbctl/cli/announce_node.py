@@ -97,7 +97,7 @@ def _until_told(node: NodeAgent, signals: Signals, log: Log, told: Told) -> None
     """The main thread's life: it tells what happened, and looks after the pool file."""
     systemd = Notifier()
     ready, next_look = False, 0.0
-    while not signals.stop.is_set():
+    while not signals.stop:
         with contextlib.suppress(queue.Empty):
             told.report(node.agent.reports.get(timeout=0.1))
             continue
@@ -115,8 +115,8 @@ def _until_told(node: NodeAgent, signals: Signals, log: Log, told: Told) -> None
             systemd.ready("announcing")
         if node.alive() is None:
             systemd.alive()
-        if signals.reload.is_set() or node.file.changed():
-            signals.reload.clear()
+        if signals.reload or node.file.changed():
+            signals.reload = False
             systemd.reloading()
             node.reload()
             systemd.ready()

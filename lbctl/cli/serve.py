@@ -92,7 +92,7 @@ def serve(
 def _until_told(serving: Serving, signals: Signals, log: Log, told: Told, systemd: Notifier, live: Live | None) -> None:
     """The main thread's life: it looks after the pool file, the start, and who wants to know."""
     ready = False
-    while not signals.stop.wait(LOOKS if serving.acting else SOON):
+    while not signals.wait(LOOKS if serving.acting else SOON):
         serving.tick()
         log.flush()
         if serving.failed is not None:
@@ -102,8 +102,8 @@ def _until_told(serving: Serving, signals: Signals, log: Log, told: Told, system
             systemd.ready("leading" if serving.leading else "standing by")
         if serving.alive() is None:
             systemd.alive()
-        if signals.reload.is_set() or serving.file_changed():
-            signals.reload.clear()
+        if signals.reload or serving.file_changed():
+            signals.reload = False
             systemd.reloading()
             serving.reload()
             told.reloaded(accepted=not serving.reload_error)

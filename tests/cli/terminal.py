@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -41,12 +42,11 @@ def at_terminal(
     os.write(ours, typed.encode())
     seen, deadline = b"", time.monotonic() + seconds
     try:
-        while piece := _read(ours):
+        while piece := _read(ours, deadline, seen):
             seen += piece
             if enough and enough in seen.decode(errors="ignore"):
                 child.terminate()
                 enough = ""
-            assert time.monotonic() < deadline, seen.decode()
         return seen.decode().replace("\r\n", "\n"), child.wait(seconds)
     finally:
         child.kill()
@@ -54,7 +54,9 @@ def at_terminal(
         os.close(ours)
 
 
-def _read(terminal: int) -> bytes:
+def _read(terminal: int, deadline: float, seen: bytes) -> bytes:
+    waited = select.select([terminal], [], [], max(deadline - time.monotonic(), 0))
+    assert waited[0], f"it is still running: {seen.decode()}"
     try:
         return os.read(terminal, 65536)
     except OSError:

@@ -8,10 +8,9 @@ stop.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 
+from lbctl.cli.signals import Signals
 from lbctl.kube.api import Kube
 from lbctl.kube.elector import Elector, clock
 from lbctl.kube.lease import Timing
@@ -22,17 +21,17 @@ def main(kubeconfig: str, name: str, identity: str, path: str, *numbers: str) ->
     """Run until SIGTERM."""
     lease, deadline, retry, look = numbers
     timing = Timing(int(lease), float(deadline), float(retry), float(look))
-    stop, terms = threading.Event(), [0]
+    terms = [0]
 
     def changed(leading: bool) -> None:
         terms[0] += leading
 
     kube = Kube(connect(kubeconfig, "lbctl", request_timeout=3))
     elector = Elector(kube, name, identity, on_change=changed, timing=timing)
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signals = Signals()
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     elector.start()
-    while not stop.wait(0.003):
+    while not signals.wait(0.003):
         before = clock()
         leading = elector.leading
         # Only what surely was so: between the two times the process may have been stopped.

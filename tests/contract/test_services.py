@@ -171,7 +171,7 @@ def test_an_address_is_free_again_after_its_service(api: Wire) -> None:
     """Nothing leaks."""
     address = api.made("services", service("a"))["spec"]["clusterIP"]
     api.delete("services/a")
-    assert api.made("services", service("b", clusterIP=address))["spec"]["clusterIP"] == address
+    assert api.made_in_time("services", service("b", clusterIP=address))["spec"]["clusterIP"] == address
 
 
 def test_a_node_port_is_given_once_and_of_its_range(api: Wire) -> None:
@@ -225,7 +225,7 @@ def test_becoming_an_external_name_gives_the_address_back(api: Wire) -> None:
     address = api.made("services", service("a"))["spec"]["clusterIP"]
     alias = api.merge("services/a", {"spec": {"type": "ExternalName", "externalName": "a.example"}}).body["spec"]
     assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & set(alias)
-    assert api.made("services", service("b", clusterIP=address))["spec"]["clusterIP"] == address
+    assert api.made_in_time("services", service("b", clusterIP=address))["spec"]["clusterIP"] == address
     back = api.merge("services/a", {"spec": {"type": "ClusterIP", "externalName": None}})
     assert families(back.body) == [4]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 GROUPS = {"leases": "coordination.k8s.io", "endpointslices": "discovery.k8s.io"}  # of what is not in the core
 AGENT = "contract/1.0 (tests)"
+GRACE = 90  # seconds until an address that was given back can be had at the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,18 @@ class Wire:
     def made(self, path: str, body: Object) -> Object:
         """POST that must succeed; the object."""
         reply = self.post(path, body)
+        assert reply.status == 201, reply.text
+        return reply.body
+
+    def made_in_time(self, path: str, body: Object) -> Object:
+        """POST of a Service that asks for what another has just given back; the object.
+
+        kube-apiserver's repair loop may have seen the other one late, and writes its ClusterIP down again when that
+        is free already; 60 s later it sees that nobody uses it (its grace for a Service that is being written).
+        """
+        deadline = time.monotonic() + GRACE
+        while (reply := self.post(path, body)).status == 422 and time.monotonic() < deadline:
+            time.sleep(0.5)  # because no watch of a Service tells of it
         assert reply.status == 201, reply.text
         return reply.body
 
