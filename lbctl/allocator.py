@@ -323,6 +323,11 @@ class Index:
 
     # What it is asked: free addresses.
 
+    @property
+    def given(self) -> int:
+        """How many addresses this plan has taken so far."""
+        return len(self._taken)
+
     def next_free(self, pool: Pool, family: Family, key: Key) -> Address | None:
         """The pool's next address that nobody uses: untouched ones by number, then the longest released."""
         spot = pool.name, family

@@ -33,6 +33,9 @@ class Chooser:
         self.pools = pools
         self._namespaces = namespaces
         self._before = before
+        # Sorted once a plan, and worded once while nothing is given: a full pool is asked by every Service it refuses.
+        self._in_turn = tuple(sorted(pools.by_priority(), key=lambda p: not p.restricted))
+        self._lack: dict[tuple[tuple[str, ...], Family, int], Refusal] = {}
 
     def wanted(
         self, service: Service, held: Mapping[Address, Claim], *, same_ask: bool, reassign: bool
@@ -255,8 +258,7 @@ class Chooser:
 
     def in_turn(self) -> tuple[Pool, ...]:
         """Pools that say whom they are for before those for everybody, each by priority."""
-        every = self.pools.by_priority()
-        return (*(p for p in every if p.restricted), *(p for p in every if not p.restricted))
+        return self._in_turn
 
     def passed_over(self, pool: Pool, service: Service) -> str:
         """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
@@ -290,6 +292,13 @@ class Chooser:
         return Refusal(reason, "; ".join(b.message for b in barred))
 
     def lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
+        """Why none of these pools has an address of this family to give."""
+        case = tuple(p.name for p in pools), family, self.index.given
+        if case not in self._lack:
+            self._lack[case] = self._worded_lack(pools, family)
+        return self._lack[case]
+
+    def _worded_lack(self, pools: tuple[Pool, ...], family: Family) -> Refusal:
         names = ", ".join(p.name for p in pools)
         having = [p for p in pools if p.count(family)]
         if not having:

@@ -98,7 +98,11 @@ class Decision:
     @property
     def hint(self) -> str:
         """What to do about it, with the Service's name."""
-        return self.reason.hint.replace("NAMESPACE/NAME", str(self.service.key))
+        return self.hint_of(self.reason)
+
+    def hint_of(self, reason: Reason) -> str:
+        """What to do about a reason, with the Service's name."""
+        return reason.hint.replace("NAMESPACE/NAME", str(self.service.key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,8 @@ class _Planner:
         for that is where its clients still look."""
         kept = [c for c in self.index.had(service.key) if self._kept(c)]
         older = [c for c, h in self.index.held(service.key) if h.uid != service.uid]
+        if not older and not kept:
+            return ()  # as nearly always
         return sorted(older, key=_number) + sorted(kept, key=lambda c: (-(c.released or 0), *_number(c)))
 
     def _kept(self, claim: Claim) -> bool:
@@ -241,7 +243,7 @@ class _Planner:
         """The claims in which this very Service (name and uid) is a holder, by address: in whatever order the API lists
         them, the plan is the same."""
         pairs = [(c, h) for c, h in self.index.held(service.key) if h.uid == service.uid]
-        return sorted(pairs, key=lambda pair: _number(pair[0]))
+        return sorted(pairs, key=lambda pair: _number(pair[0])) if len(pairs) > 1 else pairs
 
     def settled(self, service: Service) -> Decision | None:
         """The Decision for a Service that needs no address chosen, or None."""

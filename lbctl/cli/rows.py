@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lbctl.decisions import Action
@@ -58,7 +58,7 @@ class Row:
         """What to do."""
         if self.reason is Reason.AddressOutsidePools and self.decision.action is Action.KEEP:
             return f"add the address to a pool, or move it: lbctl assign {self.decision.service.key} --reassign"
-        return replace(self.decision, reason=self.reason).hint
+        return self.decision.hint_of(self.reason)
 
 
 def rows_of(planned: Plan) -> list[Row]:
