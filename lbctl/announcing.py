@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from queue import SimpleQueue
+from queue import Queue
 from typing import Protocol
 
 from lbctl.addresses import Address
@@ -68,7 +68,7 @@ class Agent:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.reports: SimpleQueue[Report] = SimpleQueue()  # what there is to tell, for whoever reads it
+        self.reports: Queue[Report] = Queue()  # what there is to tell, for whoever reads it
         self.gratuitous: Counter[str] = Counter()  # sent, by interface
         self._node = node
         self._wire = wire

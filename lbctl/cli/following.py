@@ -24,7 +24,8 @@ def follow(cluster: Cluster, pools: PoolFile, talk: Talk) -> Iterator[tuple[Worl
 
     Raises Forbidden when a watch is refused; what else troubles one is said once, until it is well again.
     """
-    inbox: queue.SimpleQueue[Fill] = queue.SimpleQueue()
+    # No SimpleQueue, whose get waits for ever when a short time is over before it has begun (CPython 3.11).
+    inbox: queue.Queue[Fill] = queue.Queue()
     said: set[str] = set()
 
     def troubled(path: str, cause: Cause, sentence: str) -> None:
@@ -56,7 +57,7 @@ def follow(cluster: Cluster, pools: PoolFile, talk: Talk) -> Iterator[tuple[Worl
         feeds.stop()
 
 
-def _gather(inbox: queue.SimpleQueue[Callable[[World], None]], world: World) -> None:
+def _gather(inbox: queue.Queue[Callable[[World], None]], world: World) -> None:
     deadline = time.monotonic() + GATHER
     while (left := deadline - time.monotonic()) > 0:
         try:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import queue
+import os
+import select
 import signal
 from typing import Any
 
 
 class Signals:
-    """SIGTERM and Ctrl-C to stop (a second one at once), SIGHUP to read the pool file again.
+    """SIGTERM and Ctrl-C to stop (a second one at once), SIGHUP to read the pool file again. One a process.
 
-    A handler runs between any two steps of the main thread, so also while that one holds the lock inside the Event
-    it waits for: `Event.set` in the handler would then wait for ever. `SimpleQueue.put` may be called there.
+    A handler runs between any two steps of the main thread, so also while that one holds the lock inside an Event it
+    waits for: `Event.set` in the handler would then wait for ever. A byte in a pipe needs no lock.
     """
 
     def __init__(self) -> None:
         self.stop = self.reload = self.interrupted = False
-        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._told, self._tell = os.pipe()
+        self._poll = select.poll()
+        self._poll.register(self._told, select.POLLIN)
+        for end in (self._told, self._tell):
+            os.set_blocking(end, False)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
@@ -29,8 +34,8 @@ class Signals:
 
     def wait(self, seconds: float) -> bool:
         """Wait until a signal comes, at most so long; whether it was told to stop."""
-        with contextlib.suppress(queue.Empty):
-            self._woken.get(timeout=seconds)
+        if self._poll.poll(seconds * 1000):
+            os.read(self._told, 4096)
         return self.stop
 
     def _stop(self, number: int, _: Any) -> None:
@@ -38,8 +43,12 @@ class Signals:
             raise KeyboardInterrupt
         self.interrupted = number == signal.SIGINT
         self.stop = True
-        self._woken.put(None)
+        self._wake()
 
     def _reload(self, *_: Any) -> None:
         self.reload = True
-        self._woken.put(None)
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._tell, b".")

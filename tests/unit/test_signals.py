@@ -27,7 +27,7 @@ STORM = """
         os._exit(0)
     reloads = 0
     for turn in range(3000):
-        signals = Signals()
+        signals.stop = False
         os.write(here, bytes([turn % 60]))
         while not signals.wait(0.00001):
             if signals.reload:
@@ -45,8 +45,8 @@ WAITING = """
     while not signals.wait(60):
         print("reload" if signals.reload else "nothing", flush=True)
         signals.reload = False
-    print("stopping", flush=True)
     try:
+        print("stopping", flush=True)
         while True:
             signals.wait(60)
     except KeyboardInterrupt:
