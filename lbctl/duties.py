@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from lbctl.addresses import Address
 from lbctl.claims import NAMESPACE
 from lbctl.kube.api import Kube
-from lbctl.kube.reflector import ENDPOINT_SLICES, NODES, SERVICES, Change, Reflector, Resource, Told, leases
+from lbctl.kube.reflector import ENDPOINT_SLICES, NODES, SERVICES, Change, Reflector, Resource, Told, leases, stop_all
 from lbctl.kube.watching import Cause
 from lbctl.l2.actions import Duty, Peer
 from lbctl.l2.eligible import Candidacy, Eligibility
@@ -98,8 +98,7 @@ class Duties:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        for reflector in self.reflectors.values():
-            reflector.stop()
+        stop_all(self.reflectors.values())
         self._thread.join()
 
     def unsynced(self) -> str | None:

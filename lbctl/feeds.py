@@ -10,7 +10,7 @@ from typing import Any
 
 from lbctl.addresses import Address, AddressError
 from lbctl.claims import NAMESPACE, Block, parse_block
-from lbctl.kube.reflector import NAMESPACES, NODES, SERVICES, Change, Reflector, Resource, Told, configmaps
+from lbctl.kube.reflector import NAMESPACES, NODES, SERVICES, Change, Reflector, Resource, Told, configmaps, stop_all
 from lbctl.kube.watching import Cause
 from lbctl.rounds import Cluster
 from lbctl.services import parse_service
@@ -66,8 +66,7 @@ class Feeds:
 
     def stop(self) -> None:
         """Cut them all; nothing is told after that."""
-        for reflector in self.reflectors.values():
-            reflector.stop()
+        stop_all(self.reflectors.values())
 
     def watch_namespaces(self, seconds: float) -> None:
         """From now on Namespaces too; waits for their first list, at most so long."""

@@ -101,7 +101,8 @@ class Prober:
 
         peers = self._peers()
         macs = frozenset(i.mac for i in there.values())
-        voices = {i.name: Voice(i.mac, i.link_local or link_local_of(i.mac)) for i in there.values()}
+        # Of those alone: another, such as a tunnel, may have no MAC that a link-local address could come from.
+        voices = {i.name: Voice(i.mac, i.link_local or link_local_of(i.mac)) for i in there.values() if i.name in where}
         probes = {name: Probe(asked, voices[name], peers, free, macs) for name, asked in where.items()}
         ask(probes, there.values())
         found: dict[Address, Found] = {}

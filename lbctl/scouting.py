@@ -102,6 +102,8 @@ class Scout:
             found, trouble = self._ask(batch), ""
         except (LbctlError, OSError) as failed:
             trouble = f"the LAN cannot be asked: {failed}"
+        except Exception as bug:  # noqa: BLE001 because a thread that has died of it would not even say so
+            trouble = f"the LAN cannot be asked because of a bug: {bug!r}"
         if trouble and trouble != self._trouble:
             self._warn(trouble)
         self._trouble = trouble

@@ -56,7 +56,7 @@ class Wanted:
 def announce(where: Where, wanted: Wanted, pools: PoolFile, log: Log) -> int:
     """Announce until told to stop; the exit code. LbctlError where the cluster or the LAN is out of reach."""
     address = parse_listen(wanted.listen)
-    cluster = where.cluster("arp-announce", pools)
+    cluster = where.cluster("arp-announce", pools, log=log.debug)
     # Asked first, so that whoever may not is told at once, and the server's time is known.
     names = {item["metadata"]["name"]: item["metadata"]["uid"] for item in cluster.kube.list_nodes().items}
     if wanted.node not in names:

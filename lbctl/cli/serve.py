@@ -55,7 +55,7 @@ def serve(
     pool_file = options.open_pools(pools)
     live = Live(sys.stderr) if log_format is options.LogForm.TEXT and not where.quiet and terminal(sys.stderr) else None
     log = Log(LogFormat(log_format.value), Level.of(quiet=where.quiet, verbose=where.verbose), live)
-    cluster = where.cluster("serve", pool_file)
+    cluster = where.cluster("serve", pool_file, log=log.debug)
     cluster.tell = log.info
     cluster.kube.list_nodes()  # asked first, so that whoever may not is told at once, and the server's time is known
     events = Events(cluster.kube, cluster.by.partition(" ")[0], tell=log.warning)

@@ -55,8 +55,16 @@ class Where:
         """What talks on stderr, or keeps quiet."""
         return Talk(quiet=self.quiet)
 
-    def cluster(self, command: str, pools: PoolFile | None = None, *, dry_run: bool = False) -> Cluster:
-        """The cluster at hand; nothing is asked of it yet but authentication."""
+    def cluster(
+        self,
+        command: str,
+        pools: PoolFile | None = None,
+        *,
+        dry_run: bool = False,
+        log: Callable[[str], None] | None = None,
+    ) -> Cluster:
+        """The cluster at hand; nothing is asked of it yet but authentication. With -v each request goes to `log`
+        (default: to stderr)."""
         from lbctl.access import reach
 
         cluster = reach(
@@ -66,7 +74,7 @@ class Where:
             pools_digest=pools.digest if pools else "",
             request_timeout=self.request_timeout,
             as_user=self.as_user,
-            log=self.talk().say if self.verbose else None,
+            log=(log or self.talk().say) if self.verbose else None,
             dry_run=dry_run,
         )
         cluster.tell = self.talk().say

@@ -162,8 +162,8 @@ class Elector:
             self._trouble = lost if isinstance(step, Create) and isinstance(lost, NotFound) else None
             with self._lock:
                 self._missed(step, lost)
-        except LbctlError as bad:
-            self._trouble = bad
+        except Exception as bad:  # noqa: BLE001 because a thread that has died takes over from nobody
+            self._trouble = bad if isinstance(bad, LbctlError) else LbctlError(f"a bug: {bad!r}")
             with self._lock:
                 wait = bad.retry_after if isinstance(bad, ServerFailed) else None
                 self._election.failed(self._pace.clock(), self._pace.jitter(), wait or 0.0)

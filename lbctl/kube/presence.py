@@ -142,11 +142,11 @@ class Keeper:
     def _try(self, write: Callable[[], None]) -> bool:
         try:
             write()
-        except LbctlError as error:
+        except Exception as error:  # noqa: BLE001 because a thread that has died keeps no Lease
             self._known.clear()
             with self._wake:
                 self._due = min(self._due, self._clock() + RETRY)
-            self._failed(error)
+            self._failed(error if isinstance(error, LbctlError) else LbctlError(f"a bug: {error!r}"))
             return False
         return True
 

@@ -13,8 +13,9 @@ Retry-After.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 LIST_TIMEOUT = 60.0  # seconds for a list or a page of it: client-go's default for the server's side of one
 LOOK_TIMEOUT = 5.0  # seconds for a list of one, which events wait for
 HEAD_TIMEOUT = 30.0  # seconds until a watch is answered
+ENDS = 1.0  # seconds that its thread may take to end
 
 CAUSES: tuple[tuple[type[LbctlError], Cause], ...] = (
     (errors.Gone, Cause.GONE),
@@ -93,6 +95,15 @@ class Told(Generic[T]):
     patience: Callable[[], float] = lambda: 0.0
 
 
+def stop_all(reflectors: Collection[Reflector[Any]], seconds: float = ENDS) -> None:
+    """End them all at once, within so many seconds."""
+    for reflector in reflectors:
+        reflector.cut()
+    deadline = time.monotonic() + seconds
+    for reflector in reflectors:
+        reflector.stop(max(deadline - time.monotonic(), 0.0))
+
+
 class Reflector(Generic[T]):
     """One resource of one cluster. `keep` makes what is kept out of an object (a dict of the API's JSON): the less,
     the better, for managedFields alone are half of a Service."""
@@ -116,13 +127,18 @@ class Reflector(Generic[T]):
         """Begin to list and watch; once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End it at once, from any thread but its own; nothing is told after that."""
+    def cut(self) -> None:
+        """Begin to end it, from any thread."""
         self._stopping.set()
         self._asks.cut()
         self._watch.cut()
+
+    def stop(self, seconds: float = ENDS) -> None:
+        """End it at once, from any thread but its own; nothing is told after that. A credential plugin or a name server
+        that hangs is waited for so many seconds at most."""
+        self.cut()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(seconds)
 
     @property
     def synced(self) -> bool:

@@ -32,6 +32,16 @@ from lbctl.kube.login import Login, Session
 PIECE = 65536  # bytes read at once
 LONGEST_HEAD = 65536
 MOST_REFUSED = 2**20  # bytes of an answer that refuses a watch; a Status is a few hundred
+# A peer that has lost its power, or its place in a NAT's table, sends no end: after 30 s without a word of its kernel
+# it counts as gone. macOS has other names for it.
+ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+)
 SHORTEST = 0.001  # seconds: a socket's timeout of 0 would mean not to wait for a TLS record's second half
 
 
@@ -251,7 +261,7 @@ def _dial(connection: HTTPConnection, hold: _Hold) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             hold.take(sock)
-            for option in connection.socket_options or ():
+            for option in (*(connection.socket_options or ()), *ALIVE):
                 sock.setsockopt(*option)
             sock.settimeout(connection.timeout)
             sock.connect(address)

@@ -231,15 +231,22 @@ def test_a_scout_asks_for_what_comes_next_first_and_for_what_is_wanted_at_once()
     assert len(room.batches[1]) == 5 <= COMPANY
 
 
-def test_a_scout_that_cannot_ask_says_so_once_and_keeps_nobody_waiting() -> None:
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (LbctlError("no right to"), ": no right to"),
+        (IndexError("of a bug"), " because of a bug: IndexError('of a bug')"),
+    ],
+)
+def test_a_scout_that_cannot_ask_says_so_once_and_keeps_nobody_waiting(failure: Exception, words: str) -> None:
     """It goes on trying."""
 
     def broken(_: Collection[Address]) -> dict[Address, Found]:
-        raise LbctlError("no right to")
+        raise failure
 
     with Room(broken) as room:
         room.scout.want([parse_address("192.0.2.9")])
         assert room.asked.acquire(timeout=10)
         assert room.asked.acquire(timeout=10)
-    assert room.warned == ["the LAN cannot be asked: no right to"]
+    assert room.warned == [f"the LAN cannot be asked{words}"]
     assert room.stage.world.lookout.lan == {}

@@ -22,7 +22,7 @@ class Api:
     def __init__(self) -> None:
         self.leases: dict[str, dict[str, Any]] = {}
         self.writes: list[str] = []
-        self.away = False
+        self.away = self.broken = False
 
     def get_lease(self, namespace: str, name: str, timeout: float | None = None) -> dict[str, Any]:
         """GET."""
@@ -54,6 +54,8 @@ class Api:
         assert timeout is not None
         if self.away:
             raise Unreachable("nobody answers")
+        if self.broken:
+            raise OSError(28, "No space left")
 
     def _put(self, body: Mapping[str, Any]) -> dict[str, Any]:
         name = body["metadata"]["name"]
@@ -124,6 +126,18 @@ def test_a_thousand_addresses_cost_no_request_more(api: Api, keeper: Keeper, tim
     keeper.turn()
     assert [name for name in api.writes[quiet:] if name == "lbctl-announces-n1"] == ["lbctl-announces-n1"]
     assert len(parse_announces(api.leases["lbctl-announces-n1"])) == 200
+
+
+def test_whatever_fails_it_goes_on(api: Api, time: Time) -> None:
+    """And tells why."""
+    told: list[str] = []
+    one = made(api, time, failed=lambda why: told.append(str(why)))
+    for away, broken in ((True, False), (False, True), (False, False)):
+        api.away, api.broken = away, broken
+        one.turn()
+        time.now += RETRY
+    assert list(dict.fromkeys(told)) == ["nobody answers", "a bug: OSError(28, 'No space left')"]
+    assert api.writes == ["lbctl-announcer-n1"]
 
 
 def test_many_nodes_renew_less_often(api: Api, keeper: Keeper, time: Time) -> None:

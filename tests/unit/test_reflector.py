@@ -16,10 +16,12 @@ import pytest
 import trustme
 
 from lbctl.keys import Key
+from lbctl.kube import streams as connections
 from lbctl.kube import watching
 from lbctl.kube.api import Kube
 from lbctl.kube.connections import inline
-from lbctl.kube.reflector import SERVICES, Change, Reflector, Resource, Told, configmaps, leases
+from lbctl.kube.login import Login, Session
+from lbctl.kube.reflector import SERVICES, Change, Reflector, Resource, Told, configmaps, leases, stop_all
 from lbctl.kube.transport import connect
 from lbctl.kube.watching import Cause
 from tests.unit.loopback import Judge, Reply, Server, http, kubeconfig, loopback, reset, silence, status
@@ -378,6 +380,53 @@ def test_over_tls_and_stopped_while_it_reads(running: Start) -> None:
         assert heard.next() == ("ADDED", "b")
         one.stop()
     assert heard.silent
+
+
+def test_a_login_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential plugin, or a name server: all are ended within a second, and tell nothing once it comes back."""
+    heard, begun, goes_on = Heard(), threading.Semaphore(0), threading.Event()
+    ready = Session.login
+
+    def login(session: Session) -> Login:
+        begun.release()
+        assert goes_on.wait(60)
+        return ready(session)
+
+    with loopback(Judge(lambda _: listed(10, obj(A, 3)))) as server:
+        several = [reflector(tmp_path, server, heard) for _ in range(3)]
+        monkeypatch.setattr(Session, "login", login)
+        for one in several:
+            one.start()
+            assert begun.acquire(timeout=10)
+        began = time.monotonic()
+        stop_all(several)
+        assert 0.9 < time.monotonic() - began < 5
+        goes_on.set()
+        for one in several:
+            one.stop(10)
+    assert heard.silent
+
+
+def test_the_kernel_notices_a_peer_that_has_gone_without_a_word(
+    running: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On both connections: after 15 s of silence it is asked, three times in 15 s."""
+    heard = Heard()
+    dial, found = connections._dial, []
+
+    def noted(*words: Any) -> socket.socket:
+        sock = dial(*words)
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        alive = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        found.append([alive, *(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)])
+        return sock
+
+    monkeypatch.setattr(connections, "_dial", noted)
+    judge = Judge(lambda _: listed(10, obj(A, 3)))
+    with loopback(judge, judge, streams()) as server:
+        running(server, heard)
+        assert heard.next() == ("ADDED", "a")
+    assert found == [[1, 15, 5, 3]] * len(found) != []
 
 
 def test_a_token_that_has_expired_is_read_again(tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def test_what_another_interface_of_this_machine_answers_is_no_news(wire: Wire) -
     assert (found[FREE4].use, found[CLIENT4].use) == (Use.FREE, Use.STRANGER)
 
 
+def test_an_interface_without_a_mac_does_not_matter(wire: Wire) -> None:
+    """A tunnel has none, and the addresses are on another."""
+    wire.node.run("ip", "tuntap", "add", "tun0", "mode", "tun")
+    assert ask(wire, CLIENT4)[CLIENT4].use is Use.STRANGER
+
+
 def test_an_interface_that_the_pool_names_is_asked_where_it_must_be(wire: Wire) -> None:
     """Otherwise not: an interface of that name may be on another LAN. Without any it is an error."""
     wire.client.run("ip", "address", "add", f"{FAR}/32", "dev", "eth0")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from lbctl.errors import LbctlError
 from lbctl.kube import errors
 from lbctl.kube.elector import REQUEST_TIMEOUT, Elector, new_identity
 from lbctl.kube.transport import Pace
@@ -27,7 +26,7 @@ class Cluster:
     def __init__(self) -> None:
         self.lease: Object | None = None
         self.asked: list[str] = []
-        self.fail: LbctlError | None = None
+        self.fail: Exception | None = None
         self.lose = False  # carry it out and lose the answer
         self.gate = threading.Event()
         self.gate.set()
@@ -150,6 +149,24 @@ def test_without_the_api_it_stops_before_the_lease_runs_out_for_others() -> None
     assert one.leading
     clock.now = 10.0
     assert not one.leading
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [(AWAY, "there is no answer"), (OSError(28, "No space left"), "a bug: OSError(28, 'No space left')")],
+)
+def test_whatever_fails_it_goes_on(failure: Exception, words: str) -> None:
+    """And leads again once it does no more."""
+    cluster, clock = Cluster(), Clock()
+    one = led(cluster, clock)
+    cluster.fail = failure
+    for _ in range(20):
+        clock.now += one.turn()
+    assert (one.leading, str(one.trouble)) == (False, words)
+    cluster.fail = None
+    for _ in range(3):
+        clock.now += one.turn()
+    assert (one.leading, one.trouble) == (True, None)
 
 
 def test_it_wakes_to_say_that_the_lead_is_over() -> None:
