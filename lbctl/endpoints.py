@@ -26,6 +26,7 @@ HINT = "write HOST:PORT, as 127.0.0.1:9655 or [::1]:9655, with port 0 for a free
 SECONDS = 5.0  # for a request to arrive whole, and for an answer to be taken
 LONGEST = 8192  # bytes of a request with its headers; a probe's has 200
 MOST = 32  # connections at once: a scraper, probes, and some people
+PATIENCE = 0.2  # seconds until another connection is accepted when there was no descriptor for one
 TEXT = "text/plain; charset=utf-8"
 
 Check = Callable[[], str | None]  # why it fails, in one sentence; None when it does not
@@ -142,6 +143,15 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Without a descriptor left the next try waits, for the connection stays there to be accepted."""
+        try:
+            return super().get_request()
+        except OSError as bad:
+            if bad.errno in {errno.EMFILE, errno.ENFILE}:
+                time.sleep(PATIENCE)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Past the limit the connection is closed at once, for who waits in a queue is told nothing."""

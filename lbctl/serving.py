@@ -64,6 +64,7 @@ class Serving:
             self.controller.ask = self._scout.want
         self._scouts_at: float | None = None
         self._led = self._stopping = False
+        self._leader = ""
         self._failed: BaseException | None = None
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
 
@@ -85,8 +86,9 @@ class Serving:
         return f"no progress for {idle:.0f} s" if idle > STALLED else None
 
     def away(self) -> str | None:
-        """Why the cluster could not be reached by the last round; None when it could."""
-        return self.controller.away or None
+        """Why the cluster could not be reached by the last round, or for the Lease; None when it could."""
+        trouble = self.elector.trouble if self.elector is not None and not self.leading else None
+        return self.controller.away or (str(trouble) if trouble is not None else None)
 
     @property
     def failed(self) -> BaseException | None:
@@ -100,6 +102,8 @@ class Serving:
 
     def tick(self) -> None:
         """To be called now and then by the main thread: begins to act once all is known."""
+        if self._led:
+            self._say_who_leads()
         if self._led or not self.feeds.synced or not self._scouted():
             return
         self._led = True
@@ -109,6 +113,13 @@ class Serving:
             self.controller.lead(True)
         else:
             self.elector.start()
+
+    def _say_who_leads(self) -> None:
+        if self.elector is None or self.elector.holder in {"", self._leader}:
+            return
+        self._leader = self.elector.holder
+        if self._leader != self.elector.identity:
+            self._say("info", f"standing by, for {self._leader} leads")
 
     def _scouted(self) -> bool:
         """Whether the LAN has answered for what may be given first; it is not waited for for long."""
@@ -165,7 +176,8 @@ class Serving:
 
     def _elected(self, leading: bool) -> None:
         if not self._stopping:
-            self._say("info", "leading" if leading else "no longer leading")
+            trouble = self.elector.trouble if self.elector is not None and not leading else None
+            self._say("info", "leading" if leading else f"no longer leading{f': {trouble}' if trouble else ''}")
         self._listeners.led(leading)
         self.controller.lead(leading)
 

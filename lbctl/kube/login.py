@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import re
 import threading
 import time
@@ -53,10 +56,18 @@ class Login:
 
 
 class Session:
-    """One place and the current login; used by many threads at once."""
+    """One place and the current login; used by many threads at once. `again` looks for the place anew: by now the
+    kubeconfig may hold another token or certificate."""
 
-    def __init__(self, place: Place, timeout: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        place: Place,
+        timeout: float,
+        clock: Callable[[], float] = time.time,
+        again: Callable[[], Place] | None = None,
+    ) -> None:
         self.place = place
+        self._again = again
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
@@ -73,16 +84,31 @@ class Session:
     def renewed(self, refused: Login) -> Login | None:
         """After a 401: another login than the one refused, or None when there is none to be had."""
         with self._lock:
-            if self._login.until is None:
-                return None
             if self._login is refused:  # else another thread has renewed it meanwhile
-                self._renew(self._clock())
+                if self._login.until is None:
+                    self._look_again()
+                else:
+                    self._renew(self._clock())
             same = self._login.secret and self._login.secret == refused.secret
             return None if same else self._login
 
     def close(self) -> None:
         """Close the idle connections."""
         self._login.manager.clear()
+
+    def _look_again(self) -> None:
+        """Log in with what the kubeconfig says now, if that is of the same place: its current context may have become
+        another cluster's."""
+        if self._again is None:
+            return
+        try:
+            place = self._again()
+        except ClusterError:
+            return  # because it is being written, or is gone
+        there, known = ((p.server, p.cluster_name, p.user_name) for p in (place, self.place))
+        if there == known and _credentials(place) != self._login.secret:
+            self._login = log_in(place, self._timeout, self._clock())
+            self.place = place
 
     def _renew(self, now: float) -> None:
         old = self._login
@@ -114,8 +140,19 @@ def log_in(place: Place, timeout: float, now: float) -> Login:
         user = {"token": _header_token(_id_token(place), place)}
     elif user.get("token"):
         user["token"] = _header_token(str(user["token"]), place)
+    if until is None:
+        secret = _credentials(place)
     manager, identity = open_pools(place, user)
     return Login(manager, place.server, secret, until, identity + _impersonation(place))
+
+
+def _credentials(place: Place) -> str:
+    """A digest of what the user's stanza says, and of the files that it names."""
+    parts = [json.dumps(place.user, sort_keys=True, default=str).encode()]
+    for name in ("client-certificate", "client-key"):
+        with contextlib.suppress(OSError):  # because to read it for good says what is wrong with it
+            parts.append(Path(str(place.user[name])).read_bytes() if place.user.get(name) else b"")
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _id_token(place: Place) -> str:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from lbctl.kube.errors import quoted
 
 # Somebody at a terminal may have to log in with a browser first: that takes as long as it takes, within reason.
 AT_TERMINAL = 300.0
+MOST_SAID = 65536  # bytes of its stderr that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +78,41 @@ def _output(
     argv: list[str], env: dict[str, str], words: str, spec: Mapping[str, Any], talks: bool, timeout: float
 ) -> str:
     """The plugin's stdout. At a terminal it talks to the user itself, as below kubectl."""
-    try:
-        child = subprocess.Popen(  # noqa: S603 because the kubeconfig's owner wrote the command
-            argv,
-            env=env,
-            stdin=None if talks else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=None if talks else subprocess.PIPE,
-            text=True,
-            errors="replace",
-            process_group=None if talks else 0,  # so that what the plugin started ends with it
-        )
-    except OSError as bad:
-        hint = str(spec.get("installHint") or "").strip() or "install it, or correct the user's exec.command"
-        raise ClusterError(f"{words} cannot be started: {bad.strerror}", hint=hint) from bad
-    limit = AT_TERMINAL if talks else timeout
-    try:
-        out, err = child.communicate(timeout=limit)
-    except subprocess.TimeoutExpired as slow:
-        raise ClusterError(
-            f"{words} gave no credential within {limit:g} s",
-            hint="run it by hand to see what it waits for, or give it longer with --request-timeout",
-        ) from slow
-    finally:
-        _end(child, group=not talks)
-    if child.returncode:
-        said = quoted(err or "") or ("its words stand above" if talks else "it said nothing")
-        raise ClusterError(
-            f"{words} failed with exit code {child.returncode}: {said}",
-            hint="log in as that plugin asks, then try again",
-        )
-    return out
+    # Its stderr is a file, for a pipe ends only with the last of those that it leaves behind (an agent, telemetry).
+    with tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(  # noqa: S603 because the kubeconfig's owner wrote the command
+                argv,
+                env=env,
+                stdin=None if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=None if talks else err,
+                text=True,
+                errors="replace",
+                process_group=None if talks else 0,  # so that what the plugin started ends with it
+            )
+        except OSError as bad:
+            hint = str(spec.get("installHint") or "").strip() or "install it, or correct the user's exec.command"
+            raise ClusterError(f"{words} cannot be started: {bad.strerror}", hint=hint) from bad
+        limit = AT_TERMINAL if talks else timeout
+        try:
+            out, _ = child.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as slow:
+            raise ClusterError(
+                f"{words} gave no credential within {limit:g} s",
+                hint="run it by hand to see what it waits for, or give it longer with --request-timeout",
+            ) from slow
+        finally:
+            _end(child, group=not talks)
+        if child.returncode:
+            err.seek(max(err.seek(0, os.SEEK_END) - MOST_SAID, 0))
+            said = quoted(err.read(MOST_SAID).decode(errors="replace"))
+            said = said or ("its words stand above" if talks else "it said nothing")
+            raise ClusterError(
+                f"{words} failed with exit code {child.returncode}: {said}",
+                hint="log in as that plugin asks, then try again",
+            )
+        return out
 
 
 def _end(child: subprocess.Popen[str], *, group: bool) -> None:
@@ -116,9 +122,8 @@ def _end(child: subprocess.Popen[str], *, group: bool) -> None:
             os.killpg(child.pid, signal.SIGKILL)
         child.kill()
         child.wait()
-    for pipe in (child.stdout, child.stderr):
-        if pipe:
-            pipe.close()
+    if child.stdout:
+        child.stdout.close()
 
 
 def _credential(output: str, version: str, words: str) -> Credential:

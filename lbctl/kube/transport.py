@@ -22,7 +22,7 @@ from lbctl import __version__
 from lbctl.kube import errors
 from lbctl.kube.answers import Call, Heard, understood
 from lbctl.kube.clocked import DirectPool
-from lbctl.kube.config import find_place
+from lbctl.kube.config import Place, find_place
 from lbctl.kube.faults import unreachable
 from lbctl.kube.login import Login, Session
 from lbctl.kube.streams import Line
@@ -231,7 +231,9 @@ def connect(
     `request_timeout` is in seconds, for one request with its repeats, and for a credential plugin; `as_user` is to be
     impersonated; `log` is told of each request. Raises ClusterError.
     """
-    place = find_place(kubeconfig, context, os.environ, Path(os.path.expanduser("~")))
-    if as_user:
-        place = place.acting_as(as_user)
-    return KubeTransport(Session(place, request_timeout), request_timeout, log=log)
+
+    def find() -> Place:
+        place = find_place(kubeconfig, context, os.environ, Path(os.path.expanduser("~")))
+        return place.acting_as(as_user) if as_user else place
+
+    return KubeTransport(Session(find(), request_timeout, again=find), request_timeout, log=log)

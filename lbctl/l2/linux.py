@@ -17,6 +17,8 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from ipaddress import IPv6Address
@@ -34,6 +36,7 @@ from lbctl.l2.slots import Slot
 # Slots made at the start, of four descriptors each: as many interfaces as a node has LANs. More are made while there is
 # the capability; the kernel takes 12 ms to close a raw socket, so that a great stock is slow to die.
 SPARE = 8
+DEATHS = 10  # of the responder, within as many seconds: it cannot live here, and whoever runs us has to know
 _NONE = AddressSet()
 
 
@@ -68,6 +71,7 @@ class Link:
         self._stopping = False
         self._failure: BaseException | None = None
         self.restarts = 0  # how often the responder had to be begun anew
+        self._deaths: deque[float] = deque(maxlen=DEATHS)  # when it ended
         # First of all descriptors, for a killed process closes the lowest first: with it the answers end.
         self._answering = Answering()
         try:
@@ -262,7 +266,10 @@ class Link:
                 self._changed(now)
 
     def _revive(self) -> None:
-        """The responder has died, by the kernel's hand or somebody's: another one goes on."""
+        """The responder has died, by the kernel's hand or somebody's: another one goes on, unless they die and die."""
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] < DEATHS:
+            raise RuntimeError(f"the process that answers has ended {DEATHS} times within {DEATHS} s")
         with self._lock:
             self._selector.unregister(self._answering)
             self._answering.restart()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import os
+import resource
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -301,6 +304,28 @@ def test_many_probes_at_once_are_all_answered(house: House) -> None:
     for thread in threads:
         thread.join()
     assert answers == [200] * (MOST // 2)
+
+
+def test_without_a_descriptor_left_it_waits_for_one(house: House) -> None:
+    """It does not try again and again at once, and answers as soon as there is one."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with house.dial() as one, socket.socket() as other:
+        one.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert one.recv(100).startswith(b"HTTP/1.0 200")
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+        try:
+            host, _, port = house.address.rpartition(":")
+            other.connect((host, int(port)))
+            other.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n")
+            began = time.process_time()
+            time.sleep(1)
+            assert time.process_time() - began < 0.3
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        other.settimeout(SECONDS)
+        assert other.recv(100).startswith(b"HTTP/1.0 200")
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:

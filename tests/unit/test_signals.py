@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +62,25 @@ def test_a_signal_may_come_at_any_moment_of_the_wait() -> None:
     words = [sys.executable, "-c", textwrap.dedent(STORM)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("hung up on 0\n", "", 0)
+
+
+@pytest.mark.parametrize(("nohup", "last"), [(False, "stopping"), (True, "reload")])
+def test_a_terminal_that_is_closed_ends_it_unless_somebody_said_otherwise(nohup: bool, last: str) -> None:
+    """SIGHUP at a terminal is a reload, as long as that is there."""
+    ignored = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if nohup else ""
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", ignored + textwrap.dedent(WAITING)]
+    child = subprocess.Popen(["setsid", "--ctty", "--wait", *words], stdin=theirs, stdout=subprocess.PIPE, text=True)
+    os.close(theirs)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "waiting\n"
+        (inner,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split() or [str(child.pid)]
+        os.kill(int(inner), signal.SIGHUP)
+        assert child.stdout.readline() == "reload\n"
+        os.close(ours)  # whereupon the kernel sends SIGHUP
+        assert child.stdout.readline() == f"{last}\n"
+        os.kill(int(inner), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("first", "code"), [(signal.SIGTERM, 7), (signal.SIGINT, 130)])

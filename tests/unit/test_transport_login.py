@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -71,6 +72,81 @@ def test_plugin_runs_once_for_many_requests(tmp_path: Path) -> None:
         clock.now += 1e9
         kube.list_services()
     assert tokens(server.asked) == ["run-1", "run-1"]
+
+
+def test_plugin_may_leave_somebody_behind(tmp_path: Path) -> None:
+    """Who holds its stderr open for long: an agent, say."""
+    leaves = "import subprocess; subprocess.Popen(['sleep', '8'], stdin=-3, stdout=-3)\n"  # -3: /dev/null
+    with loopback(empty_list()) as server:
+        began = time.monotonic()
+        kube_at(with_plugin(tmp_path, server, leaves + COUNTING)).list_services()
+        assert time.monotonic() - began < 4
+    assert tokens(server.asked) == ["run-1"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_token_that_was_put_into_the_kubeconfig_meanwhile_is_taken(tmp_path: Path, at_once: bool) -> None:
+    """After a 401 it is read again; the same one is a failure."""
+
+    def judge(asked: Asked) -> bytes:
+        return UNKNOWN if asked.headers["authorization"] == "Bearer old" else listing
+
+    listing = http(200, {"kind": "ServiceList", "metadata": {"resourceVersion": "7"}, "items": []})
+    with loopback(Judge(judge), Judge(judge)) as server:
+        path = kubeconfig(tmp_path / "config", server.url, user={"token": "old"})
+        kube = Kube(connect(str(path)))
+        if not at_once:
+            with pytest.raises(errors.Unauthorized):
+                kube.list_services()
+        kubeconfig(path, server.url, user={"token": "new"})
+        kube.list_services()
+        kube.list_services()
+    assert tokens(server.asked) == ["old"] * (1 + (not at_once)) + ["new", "new"]
+
+
+def test_a_kubeconfig_that_now_means_another_cluster_is_not_followed(tmp_path: Path) -> None:
+    """Somebody has changed its current context."""
+    with loopback(UNKNOWN) as server, loopback(empty_list()) as other:
+        path = kubeconfig(tmp_path / "config", server.url, user={"token": "old"})
+        kube = Kube(connect(str(path)))
+        kubeconfig(path, other.url, user={"token": "new"})
+        with pytest.raises(errors.Unauthorized):
+            kube.list_services()
+    assert (tokens(server.asked), other.asked) == (["old"], [])
+
+
+def test_a_client_certificate_that_was_renewed_is_taken(tmp_path: Path) -> None:
+    """In its file, which the kubeconfig names: the next connection shows it."""
+    authority = trustme.CA()
+    old, new = (authority.issue_cert(f"{name}@example.com") for name in ("old", "new"))
+    pem, key = tmp_path / "me.pem", tmp_path / "me.key"
+
+    def put(cert: trustme.LeafCert) -> None:
+        cert.cert_chain_pems[0].write_to_path(str(pem))
+        cert.private_key_pem.write_to_path(str(key))
+
+    put(old)
+    place = find_place(
+        str(
+            kubeconfig(
+                tmp_path / "config",
+                "https://192.0.2.1:6443",
+                user={"client-certificate": str(pem), "client-key": str(key)},
+            )
+        ),
+        None,
+        {},
+        Path("/nowhere"),
+    )
+    session = Session(place, 5.0, Now(), again=lambda: place)
+    first = session.login()
+    assert session.renewed(first) is None
+    put(new)
+    second = session.renewed(first)
+    assert second is not None
+    assert second is session.login()
+    assert second.manager is not first.manager
+    assert session.renewed(first) is second
 
 
 def test_plugin_runs_again_when_its_token_expires(tmp_path: Path) -> None:

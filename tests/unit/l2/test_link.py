@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import queue
@@ -277,6 +278,23 @@ def test_a_responder_that_dies_is_begun_anew_with_all_it_was_told(wire: Wire, ma
     assert asked_until(station, arp.probe(station.mac, V4), True)
     assert asked_until(station, ndp.probe(station.mac, V6), True)
     assert machine.link.responder != first
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_responders_that_die_and_die_end_the_announcer(machine: Machine) -> None:
+    """Who can't answer must not say that it does, nor begin processes for ever."""
+
+    def killed() -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(machine.link.responder, signal.SIGKILL)
+        try:
+            machine.link.beat()
+        except RuntimeError as failure:
+            return str(failure) == "the process that answers has ended 10 times within 10 s"
+        return False
+
+    assert eventually(killed)
+    assert machine.link.restarts == 9
 
 
 def test_without_a_sign_of_life_nothing_is_answered(wire: Wire) -> None:
