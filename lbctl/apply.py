@@ -43,7 +43,8 @@ def _until_settled(
         planned, first = first or decide(cluster.snapshot(), selected), None
         done = carry_out(cluster, planned)
         for decision in planned.decisions:
-            results[decision.service.key] = done.outcome(decision)
+            key = decision.service.key
+            results[key] = _told(results.get(key), done.outcome(decision))
         for key in (selected or frozenset()) - {d.service.key for d in planned.decisions}:
             results.pop(key, None)  # because it is gone, it waits for nothing
         again = set(done.again)
@@ -56,6 +57,13 @@ def _until_settled(
         step = min(max(done.pause, pause * (0.5 + secrets.randbelow(1000) / 1000)), wait - waited)
         sleep(step)
         waited, pause = waited + step, min(pause * 2, 1.0)
+
+
+def _told(before: Decision | None, now: Decision) -> Decision:
+    """What to tell of a Service that was looked at again: what this run has done to it, if there was nothing more to
+    do."""
+    done = before is not None and before.action is Action.ASSIGN and now.action is Action.KEEP
+    return before if before is not None and done and before.addresses == now.addresses else now
 
 
 def _makes_do(decision: Decision) -> bool:

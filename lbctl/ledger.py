@@ -67,12 +67,13 @@ class Ledger:
         try:
             return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
         except NotFound:
-            self._make_namespace()
+            self.make_namespace()
             if self._kube.dry_run:
                 return block  # because the namespace is not there yet, nothing in it can be tried
             return block.written(self._kube.create_configmap(NAMESPACE, block.to_object()).object)
 
-    def _make_namespace(self) -> None:
+    def make_namespace(self) -> None:
+        """Make the namespace of the claims and Leases; ClusterError where that is not allowed."""
         try:
             self._kube.create_namespace(NAMESPACE)
         except Conflict:

@@ -108,6 +108,10 @@ class Log:
         """Good to know."""
         self.log(Level.INFO, message, fields)
 
+    def news(self, message: str, /, **fields: object) -> None:
+        """Good to know each time: that something is so once more is no repetition."""
+        self.log(Level.INFO, message, fields, anew=True)
+
     def warning(self, message: str, /, **fields: object) -> None:
         """Somebody should look at it, and it goes on."""
         self.log(Level.WARNING, message, fields)
@@ -116,14 +120,19 @@ class Log:
         """Somebody has to do something."""
         self.log(Level.ERROR, message, fields)
 
-    def log(self, level: Level, message: str, fields: Mapping[str, object] | None = None) -> None:
-        """Say it, unless it has just been said."""
+    def log(
+        self, level: Level, message: str, fields: Mapping[str, object] | None = None, *, anew: bool = False
+    ) -> None:
+        """Say it, unless it has just been said and is not to be said `anew`."""
         if level < self._level:
             return
         line = Line(level, " ".join(message.split()), tuple((_key(k), _plain(v)) for k, v in (fields or {}).items()))
         with self._lock:
             now = self._clock()
             self._expire(now)
+            if anew:
+                self._write(line)
+                return
             if (known := self._seen.get(line)) is not None:
                 known.again += 1
                 return

@@ -202,10 +202,15 @@ def find_pools(flag: str | None, environ: Mapping[str, str], home: Path) -> str:
         return named
     config = environ.get("XDG_CONFIG_HOME") or str(home / ".config")
     places = ["./pools.yaml", f"{config}/lbctl/pools.yaml", "/etc/lbctl/pools.yaml"]
+    looked = []
     for place in places:
-        if Path(place).is_file():
-            return place
-    raise PoolFileMissing(f"no pool file: looked in {', '.join(places)}", hint=f"write ./pools.yaml:\n{PASTE}")
+        try:
+            if Path(place).is_file():
+                return place
+            looked.append(place)
+        except PermissionError:
+            looked.append(f"{place} (this user may not look there)")
+    raise PoolFileMissing(f"no pool file: looked in {', '.join(looked)}", hint=f"write ./pools.yaml:\n{PASTE}")
 
 
 def load_pools(path: str) -> PoolFile:

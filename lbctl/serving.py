@@ -56,7 +56,15 @@ class Serving:
         self._file = PoolWatch(pools, self._say)
         self.feeds = Feeds(cluster, self.controller.tell, listeners.troubled, self._rewound, self._patience)
         self.elector = (
-            Elector(cluster.kube, lease_name(pools), new_identity(), on_change=self._elected) if elect else None
+            Elector(
+                cluster.kube,
+                lease_name(pools),
+                new_identity(),
+                on_change=self._elected,
+                make_namespace=cluster.ledger.make_namespace,
+            )
+            if elect
+            else None
         )
         self._scout: Scout | None = None
         if ask is not None:
@@ -115,7 +123,12 @@ class Serving:
             self.elector.start()
 
     def _say_who_leads(self) -> None:
-        if self.elector is None or self.elector.holder in {"", self._leader}:
+        if self.elector is None:
+            return
+        trouble = self.elector.trouble
+        if trouble is not None and not self.leading:
+            self._say("warning", f"the Lease cannot be had: {trouble}")
+        if self.elector.holder in {"", self._leader}:
             return
         self._leader = self.elector.holder
         if self._leader != self.elector.identity:

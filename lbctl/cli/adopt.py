@@ -67,8 +67,8 @@ def adopt(
         asks = False
     if dry_run is not None:
         raise typer.Exit(report(named, dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
-    if asks and not agreed(first, "adopt", talk):
-        raise typer.Exit(0)
+    if asks and (code := agreed(first, "adopt", talk)) is not None:
+        raise typer.Exit(code)
     results = run(cluster, pool_file, origin, chosen, first=first)
     code = report(named, results, talk, output)
     _warn_of_the_other(results.values(), talk)

@@ -24,7 +24,7 @@ def assign(
     services: Annotated[Optional[list[str]], options.SERVICES] = None,  # noqa: UP045 because typer reads it
     everything: Annotated[bool, typer.Option("--all", help="every Service in scope")] = False,
     address: Annotated[
-        Optional[str],  # noqa: UP045 because typer reads it
+        Optional[list[str]],  # noqa: UP045 because typer reads it
         typer.Option("--ip", metavar="IP[,IP]", help="this address, one a family; for one Service"),
     ] = None,
     pool: Annotated[
@@ -78,8 +78,8 @@ def assign(
     warn_of_files(first, talk)
     if dry_run is not None:
         raise typer.Exit(report(named, dry(cluster, first, dry_run), talk, output, suffix=dry_run.suffix))
-    if asks and not agreed(first, "assign", talk):
-        raise typer.Exit(0)
+    if asks and (code := agreed(first, "assign", talk)) is not None:
+        raise typer.Exit(code)
     with telling(cluster, talk), Progress(first, cluster, talk, named) as progress:
         results = run(
             cluster, pool_file, chosen, named=by_name, wish=wish, reassign=reassign, lan=lan, first=first, wait=wait
@@ -91,10 +91,16 @@ def assign(
 
 
 def _usage(
-    services: list[str], address: str | None, pool: str | None, *, everything: bool, selector: str | None, asks: bool
+    services: list[str],
+    addresses: list[str] | None,
+    pool: str | None,
+    *,
+    everything: bool,
+    selector: str | None,
+    asks: bool,
 ) -> Wish | None:
     """What --ip and --pool wish for; raises UsageError for flags that do not fit together."""
-    wishes = address is not None or pool is not None
+    wishes = addresses is not None or pool is not None
     if wishes and len(services) != 1:
         raise UsageError(
             "--ip and --pool are for exactly one Service", hint="name it: lbctl assign NAMESPACE/NAME --ip IP"
@@ -109,7 +115,7 @@ def _usage(
     from lbctl.services import parse_addresses
 
     try:
-        return Wish(parse_addresses(address) if address is not None else (), pool)
+        return Wish(parse_addresses(",".join(addresses)) if addresses is not None else (), pool)
     except AddressError as bad:
         raise UsageError(f"--ip: {bad}", hint=bad.hint) from bad
 

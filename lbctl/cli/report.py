@@ -63,15 +63,15 @@ def dry(cluster: Cluster, first: Plan, mode: DryRun) -> dict[Key, Decision]:
     return results
 
 
-def agreed(first: Plan, verb: str, talk: Talk) -> bool:
-    """Show what would be done and ask."""
+def agreed(first: Plan, verb: str, talk: Talk) -> int | None:
+    """Show what would be done and ask: the exit code where nothing is to be done, None for a yes."""
     todo = {d.service.key: d for d in first.decisions if d.writes}
-    report(None, {d.service.key: d for d in first.decisions}, talk, suffix=" (not yet)")
+    code = report(None, {d.service.key: d for d in first.decisions}, talk, suffix=" (not yet)")
     if not todo:
         talk.say(f"nothing to {verb}")
-        return False
+        return code
     print(f"{verb} {'this' if len(todo) == 1 else f'these {len(todo)}'}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return None if sys.stdin.readline().strip().lower() in ("y", "yes") else 0
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Told(Listeners):
 
     def happened(self, level: str, sentence: str) -> None:
         """Something an operator should know."""
-        {"info": self._log.info, "warning": self._log.warning, "error": self._log.error}[level](sentence)
+        {"info": self._log.news, "warning": self._log.warning, "error": self._log.error}[level](sentence)
 
     def troubled(self, path: str, cause: Cause, sentence: str) -> None:
         """A watch ended, or could not begin."""

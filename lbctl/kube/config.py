@@ -104,7 +104,8 @@ def find_place(
     why = "KUBECONFIG names" if listed else "looked for"
     raise NoKubeconfig(
         f"there is no kubeconfig: {why} {', '.join(map(str, looked))}, and this is no pod with a service account",
-        hint="name one with --kubeconfig or KUBECONFIG; on kubeadm's control plane it is /etc/kubernetes/admin.conf",
+        hint="name one with --kubeconfig or KUBECONFIG; kubeadm's is /etc/kubernetes/admin.conf, "
+        "k3s's is /etc/rancher/k3s/k3s.yaml",
     )
 
 
@@ -255,7 +256,7 @@ def _absolute(stanza: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
 
 
 def _choose(kind: str, known: Mapping[str, _Entry]) -> str:
-    return f"choose one with --{kind}: {_all(known)}"
+    return f"choose one with --{kind}: {_all(known)}" if known else LOOK
 
 
 def _all(known: Mapping[str, _Entry]) -> str:

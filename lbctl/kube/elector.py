@@ -77,6 +77,7 @@ class Elector:
         on_change: Callable[[bool], None] = lambda _: None,
         timing: Timing | None = None,
         wall: Callable[[], float] = time.time,
+        make_namespace: Callable[[], object] | None = None,
     ) -> None:
         self._kube = kube
         self._namespace = namespace
@@ -85,6 +86,7 @@ class Elector:
         self._pace = pace or Pace(clock=clock, jitter=random.random)
         self._on_change = on_change
         self._wall = wall
+        self._make_namespace = make_namespace
         self._election = Election(name, identity, timing)
         self._lock = threading.Lock()  # guards the election; never held during a request
         self._stopping = threading.Event()
@@ -159,7 +161,8 @@ class Elector:
         try:
             lease = self._ask(step)
         except (Conflict, NotFound) as lost:
-            self._trouble = lost if isinstance(step, Create) and isinstance(lost, NotFound) else None
+            homeless = isinstance(step, Create) and isinstance(lost, NotFound)
+            self._trouble = self._at_home(lost) if homeless else None
             with self._lock:
                 self._missed(step, lost)
         except Exception as bad:  # noqa: BLE001 because a thread that has died takes over from nobody
@@ -175,12 +178,22 @@ class Elector:
                 else:
                     self._election.written(sent, self._pace.clock(), lease, self._pace.jitter())
 
+    def _at_home(self, lost: LbctlError) -> LbctlError | None:
+        """Make the Lease's namespace, which is not there; what is in the way, if something is."""
+        if self._make_namespace is None:
+            return lost
+        try:
+            self._make_namespace()
+        except LbctlError as bad:
+            return bad
+        return None
+
     def _missed(self, step: Step, lost: LbctlError) -> None:
         now, jitter = self._pace.clock(), self._pace.jitter()
         if isinstance(step, Look):
             self._election.looked(now, None, jitter)
         elif isinstance(step, Create) and isinstance(lost, NotFound):
-            self._election.failed(now, jitter)  # its namespace is not there
+            self._election.failed(now, jitter)  # its namespace is not there, or has just been made
         else:
             self._election.beaten(now, jitter)
 

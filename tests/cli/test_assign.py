@@ -36,6 +36,30 @@ def test_a_bare_dry_run_takes_no_word_for_its_value(desk: Desk) -> None:
     assert desk.run("assign", "web") == ("default/web 192.0.2.200 (Assigned)\n", "", 0)
 
 
+def _two_families(name: str) -> dict[str, Any]:
+    """A Service that would like both."""
+    body = service(name)
+    body["spec"] |= {"ipFamilyPolicy": "PreferDualStack"}
+    return body
+
+
+def test_what_is_moved_and_let_go_is_told_though_it_was_looked_at_again(desk: Desk) -> None:
+    """Of a Service that makes do with one family by then, for it asks for one address."""
+    desk.post(_two_families("web"))
+    assert desk.run("assign", "--all")[0] == "default/web 192.0.2.200,2001:db8::10 (Assigned)\n"
+    desk.api.request("PATCH", f"{SERVICES}/web", {"metadata": {"annotations": {"lbctl/addresses": "192.0.2.205"}}})
+    said = "default/web 192.0.2.205 (Assigned; 192.0.2.200, 2001:db8::10 is released)\n"
+    assert desk.run("assign", "--all") == (said, "", 0)
+    assert desk.run("assign", "--all") == ("", "", 0)
+
+
+def test_two_addresses_may_be_asked_for_by_two_flags(desk: Desk) -> None:
+    """As by one with a comma."""
+    desk.post(_two_families("web"))
+    words = ("--ip=192.0.2.202", "--ip=2001:db8::12")
+    assert desk.run("assign", "web", *words) == ("default/web 192.0.2.202,2001:db8::12 (Assigned)\n", "", 0)
+
+
 @pytest.mark.cluster
 def test_a_server_dry_run_goes_all_the_way_on_the_real_one(bed: Bed, tmp_path: Any) -> None:
     """Claims and statuses are sent with dryRun=All: checked, and not kept; a move and a release, too."""

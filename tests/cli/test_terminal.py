@@ -46,6 +46,17 @@ def test_nothing_to_assign_asks_nothing(desk: Desk) -> None:
     assert desk.at_terminal("assign") == ("nothing to assign\n", 0)
 
 
+def test_refusals_alone_ask_nothing_and_end_as_they_do_with_all(desk: Desk) -> None:
+    """Exit code 1: they are left without what they ask for."""
+    desk.create("web", ask="203.0.113.1")
+    assert desk.at_terminal("assign") == (
+        "\x1b[31merror:\x1b[0m default/web: AddressOutsidePools: 203.0.113.1 is in no pool\n"
+        "hint: add the address to a pool, or ask for one inside a pool\n"
+        "nothing to assign\n",
+        1,
+    )
+
+
 def test_quiet_leaves_out_advice(desk: Desk) -> None:
     """-q says nothing on stderr but errors."""
     desk.create("web")

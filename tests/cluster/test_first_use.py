@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import at_terminal, environment
 from tests.conftest import started
 from tests.testbed.driver import SERVICES, Bed, service
 
@@ -49,3 +50,16 @@ def test_who_may_not_make_the_namespace_is_told_how_then_who_may_makes_it(fresh:
     assert _assign(fresh, tmp_path) == ("default/web 192.0.2.1 (Assigned)\n", said, 0)
     assert fresh.held() == fresh.shown() == {"web": ["192.0.2.1"]}
     assert _assign(fresh, tmp_path, "--as=jane") == ("default/web 192.0.2.1 (Assigned)\n", "", 0)
+
+
+def test_serve_makes_it_too(fresh: Bed, tmp_path: Path) -> None:
+    """Its Lease is in it; nobody need assign by hand first."""
+    fresh.kubectl("delete", "namespace", "lbctl-system", "--ignore-not-found")
+    assert fresh.admin.request("POST", SERVICES, service("late"))[0] == 201
+    config, pools = tmp_path / "kubeconfig", tmp_path / "pools.yaml"
+    config.write_text(fresh.kubeconfig_for(fresh.url).replace("token: lbctl", "token: admin"))
+    pools.write_text("pools:\n- {name: lan, addresses: [192.0.2.1, 192.0.2.2]}\n")
+    seen, code = at_terminal(environment(config, pools), "serve", "--listen=off", enough="service=default/late")
+    assert code == 0, seen
+    assert "info: made the namespace lbctl-system, which holds lbctl's claims\n" in seen
+    assert fresh.shown()["late"] != []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lbctl.errors import ClusterError
-from lbctl.kube.config import Place, find_place
+from lbctl.kube.config import LOOK, Place, find_place
 from lbctl.kube.login import log_in
 from tests.unit.loopback import kubeconfig, told
 
@@ -47,7 +47,8 @@ def test_no_kubeconfig_names_the_places_looked_in() -> None:
     """Without any kubeconfig the error lists where one was looked for."""
     assert refused(None) == (
         "error: there is no kubeconfig: looked for /nowhere/.kube/config, and this is no pod with a service account\n"
-        "hint: name one with --kubeconfig or KUBECONFIG; on kubeadm's control plane it is /etc/kubernetes/admin.conf\n"
+        "hint: name one with --kubeconfig or KUBECONFIG; kubeadm's is /etc/kubernetes/admin.conf, "
+        "k3s's is /etc/rancher/k3s/k3s.yaml\n"
     )
     listed = os.pathsep.join(["/nowhere/a", "", "/nowhere/b"])
     assert "KUBECONFIG names /nowhere/a, /nowhere/b, and" in refused(None, KUBECONFIG=listed)
@@ -67,7 +68,7 @@ def test_no_current_context(tmp_path: Path) -> None:
     path.write_text(json.dumps({"contexts": named("b") + named("a")}))
     assert refused(path) == f"error: {path} has no current-context\nhint: choose one with --context: a, b\n"
     path.write_text("")
-    assert refused(path) == f"error: {path} has no current-context\nhint: choose one with --context: none\n"
+    assert refused(path) == f"error: {path} has no current-context\nhint: {LOOK}\n"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,16 @@ def test_a_message_that_comes_again_is_said_once_and_then_counted() -> None:
             }[form] in line
 
 
+def test_news_is_said_each_time() -> None:
+    """A state that comes back has come back at that time."""
+    desk = Desk(LogFormat.TEXT)
+    for second, state in enumerate(("leading", "no longer leading", "leading")):
+        desk.now = float(second)
+        desk.log.news(state)
+    desk.log.close()
+    assert [line.partition("info: ")[2].strip() for line in desk.lines] == ["leading", "no longer leading", "leading"]
+
+
 def test_what_stops_coming_is_forgotten_and_said_again_when_it_comes_back() -> None:
     """A minute later it is news."""
     desk = Desk()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbctl.errors import PoolFileError
-from lbctl.pools import PASTE, find_pools, load_pools
+from lbctl.pools import PASTE, PoolFileMissing, find_pools, load_pools
 from tests.stage import Said, stage
 
 NO_KUBECONFIG = (
@@ -170,6 +170,24 @@ def test_the_first_pool_file_found_is_used() -> None:
     (home / "lbctl").mkdir()
     (home / "pools.yaml").rename(home / "lbctl/pools.yaml")
     assert find_pools(None, {"XDG_CONFIG_HOME": str(home)}, home) == f"{home}/lbctl/pools.yaml"
+
+
+def test_a_place_where_this_user_may_not_look_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And told of."""
+    there = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return there(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    with pytest.raises(PoolFileMissing) as caught:
+        find_pools(None, {"XDG_CONFIG_HOME": "/closed"}, Path("/nowhere"))
+    assert caught.value.message == (
+        "no pool file: looked in ./pools.yaml, /closed/lbctl/pools.yaml (this user may not look there), "
+        "/etc/lbctl/pools.yaml"
+    )
 
 
 def test_without_a_pool_file_the_places_and_lines_to_paste_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

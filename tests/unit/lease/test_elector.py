@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lbctl.errors import LbctlError
 from lbctl.kube import errors
 from lbctl.kube.elector import REQUEST_TIMEOUT, Elector, new_identity
 from lbctl.kube.transport import Pace
@@ -240,6 +241,26 @@ def test_a_missing_namespace_is_a_trouble_that_is_named() -> None:
     one.turn()
     assert one.leading
     assert one.trouble is None
+
+
+def test_a_missing_namespace_is_made_by_who_may() -> None:
+    """And the Lease in it; who may not says so."""
+    cluster, clock = Cluster(), Clock()
+    refusal: list[LbctlError] = [LbctlError("you may not create it")]
+
+    def make() -> None:
+        if refusal:
+            raise refusal.pop()
+        cluster.fail = None
+
+    one = elector(cluster, clock, make_namespace=make)
+    one.turn()
+    cluster.fail = errors.NotFound("the namespace lbctl-system does not exist")
+    clock.now += one.turn()
+    assert str(one.trouble) == "you may not create it"
+    for _ in range(4):
+        clock.now += one.turn()
+    assert (one.leading, one.trouble) == (True, None)
 
 
 def test_a_clean_stop_gives_the_lease_back_and_another_takes_it_at_its_next_look() -> None:
