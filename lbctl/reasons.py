@@ -29,7 +29,10 @@ class Reason(Enum):
     )
     Ignored = ("it is marked to be left alone", "remove the annotation lbctl/ignore (or kube-vip.io/ignore)")
     Deleting = ("it is being deleted", "")
-    InvalidRequest = ("what it asks for cannot be read", "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10")
+    InvalidRequest = (
+        "what it asks for cannot be read",
+        "correct the annotation; addresses are written 192.0.2.10 or 192.0.2.10,2001:db8::10",
+    )
     RequestConflict = (
         "it asks for things that exclude each other",
         "ask for one thing: an address of the pool it names, or no pool",

@@ -41,6 +41,8 @@ POOL = (
     "metallb.universe.tf/address-pool",
     "purelb.io/service-group",
 )
+OURS = "lbctl/"  # what all of lbctl's annotations begin with
+KNOWN = (ADDRESSES, IGNORE[0], POOL[0], SHARE[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
     policy = spec.get("ipFamilyPolicy") or "SingleStack"
     pool_note = next((note for note in POOL if notes.get(note)), "")
     source, text = _requested(spec, notes)
-    error = ""
+    error = _misspelt(notes) if notes else ""
     addresses: tuple[Address, ...] = ()
     if text is not None:
         try:
@@ -234,6 +236,19 @@ def _ask(spec: Mapping[str, Any], notes: Mapping[str, str]) -> Ask:
     share, share_source = (notes[share_note], f"annotation {share_note}") if share_note else ("", "")
     require_all = policy != "PreferDualStack"
     return Ask(addresses, pool, families, require_all, share, error, source, pool_source, share_source=share_source)
+
+
+def _misspelt(notes: Mapping[str, str]) -> str:
+    """What stands under lbctl's own prefix and means nothing: whoever wrote it meant something else."""
+    for note in sorted(note for note in notes if note.startswith(OURS) and note not in KNOWN):
+        from difflib import get_close_matches
+
+        near = get_close_matches(note.removeprefix(OURS), [known.removeprefix(OURS) for known in KNOWN], 1)
+        means = f"did you mean {OURS}{near[0]}?" if near else f"known: {', '.join(KNOWN)}"
+        return f"there is no annotation {note}; {means}"
+    if (ignore := notes.get(IGNORE[0], "true")) not in {"true", "false"}:
+        return f'annotation {IGNORE[0]} is {ignore!r}, and neither "true" nor "false"'
+    return ""
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:

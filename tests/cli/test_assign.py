@@ -53,6 +53,32 @@ def test_what_is_moved_and_let_go_is_told_though_it_was_looked_at_again(desk: De
     assert desk.run("assign", "--all") == ("", "", 0)
 
 
+@pytest.mark.parametrize(
+    ("note", "text", "why"),
+    [
+        ("lbctl/address", "192.0.2.210", "there is no annotation lbctl/address; did you mean lbctl/addresses?"),
+        (
+            "lbctl/vlan",
+            "7",
+            "there is no annotation lbctl/vlan; known: lbctl/addresses, lbctl/ignore, lbctl/pool, lbctl/share",
+        ),
+        ("lbctl/ignore", "yes", """annotation lbctl/ignore is 'yes', and neither "true" nor "false\""""),
+    ],
+)
+def test_what_stands_under_our_prefix_and_means_nothing_is_refused(desk: Desk, note: str, text: str, why: str) -> None:
+    """Whoever wrote it meant something else than any address; who has one keeps it."""
+    desk.create("had")
+    desk.create("web")
+    desk.run("assign", "had")
+    for name in ("had", "web"):
+        desk.api.request("PATCH", f"{SERVICES}/{name}", {"metadata": {"annotations": {note: text}}})
+    out, err, code = desk.run("assign", "--all")
+    hint = "hint: correct the annotation; addresses are written 192.0.2.10 or 192.0.2.10,2001:db8::10\n"
+    said = "".join(f"error: default/{name}: InvalidRequest: {why}\n" for name in ("had", "web"))
+    assert (out, err.replace(hint, ""), code) == ("", said, 1)
+    assert desk.shown() == {"had": ["192.0.2.200"], "web": []}
+
+
 def test_two_addresses_may_be_asked_for_by_two_flags(desk: Desk) -> None:
     """As by one with a comma."""
     desk.post(_two_families("web"))

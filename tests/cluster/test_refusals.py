@@ -56,12 +56,12 @@ def _pools(folder: Path, addresses: str, exclude: str = "") -> Path:
         (
             "192.0.2.300",
             "InvalidRequest: annotation lbctl/addresses is '192.0.2.300': '192.0.2.300' is not an IP address",
-            "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10",
+            "correct the annotation; addresses are written 192.0.2.10 or 192.0.2.10,2001:db8::10",
         ),
         (
             "198.51.100.1,198.51.100.2",
             "InvalidRequest: annotation lbctl/addresses is '198.51.100.1,198.51.100.2': at most one address per family",
-            "write the addresses as 192.0.2.10 or 192.0.2.10,2001:db8::10",
+            "correct the annotation; addresses are written 192.0.2.10 or 192.0.2.10,2001:db8::10",
         ),
     ],
 )
