@@ -256,8 +256,8 @@ class _Planner:
         if strange := _strange(service, [c.address for c, _ in held]):
             words = f"its status shows {', '.join(strange)}, which lbctl holds no claim for"
             if MANAGER in service.writers:
-                words += ": lbctl wrote it, and lbctl claims repair makes it lbctl's again"
-            elif service.rival:
+                return Decision(service, Action.SKIP, Reason.ClaimLost, f"{words}: lbctl wrote it", service.status)
+            if service.rival:
                 words += f": {service.rival} wrote it"
             elif named := [w for w in service.writers if w not in ("", "unknown")]:  # as a client without a name is
                 words += f": field manager {' and '.join(named)} wrote it"

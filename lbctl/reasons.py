@@ -27,6 +27,10 @@ class Reason(Enum):
         "another controller has filled its status",
         "remove the other controller's address first, or take it over with lbctl adopt",
     )
+    ClaimLost = (
+        "lbctl gave it its address, and the claim for that is gone",
+        "lbctl claims repair makes it lbctl's again",
+    )
     Ignored = ("it is marked to be left alone", "remove the annotation lbctl/ignore (or kube-vip.io/ignore)")
     Deleting = ("it is being deleted", "")
     InvalidRequest = (
@@ -73,7 +77,10 @@ class Reason(Enum):
         "name a pool or an address, or change autoAssign, namespaces or selectors of a pool",
     )
     PoolExhausted = ("no address is free", "widen a pool, or release what is no longer needed")
-    PoolFilesDiffer = ("two pool files were used within an hour", "use one pool file everywhere")
+    PoolFilesDiffer = (
+        "two pool files were used within an hour",
+        "use one pool file everywhere; after an edit this ends within an hour",
+    )
     BeingAssigned = ("another lbctl is assigning it right now", "wait a few seconds and look again")
     Released = ("its address was released by hand", "lbctl assign NAMESPACE/NAME gives it an address again")
     StatusFight = (

@@ -23,7 +23,7 @@ NARROW = "pools:\n- {name: lan, addresses: [192.0.2.2-192.0.2.3]}\n"
 NO_ROOM = "pools:\n- {name: lan, addresses: [192.0.2.1]}\n"
 OTHER_FILE = re.compile(
     r"warning: PoolFilesDiffer: within the last hour another pool file was used: \S+ assign (\w{8}); this is (\w{8})\n"
-    r"hint: use one pool file everywhere\n"
+    r"hint: use one pool file everywhere; after an edit this ends within an hour\n"
 )
 
 
