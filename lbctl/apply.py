@@ -62,8 +62,9 @@ def _until_settled(
 def _told(before: Decision | None, now: Decision) -> Decision:
     """What to tell of a Service that was looked at again: what this run has done to it, if there was nothing more to
     do."""
-    done = before is not None and before.action is Action.ASSIGN and now.action is Action.KEEP
-    return before if before is not None and done and before.addresses == now.addresses else now
+    if before is None or (before.action, now.action) != (Action.ASSIGN, Action.KEEP):
+        return now
+    return before if before.addresses == now.addresses else now
 
 
 def _makes_do(decision: Decision) -> bool:

@@ -93,7 +93,7 @@ def _cells(row: Row, now: int, *, wide: bool) -> tuple[str, ...]:
 
     service = row.decision.service
     # Who has what it asks for may have been told of particulars once, which are no longer the point.
-    why = row.message if row.lacking or row.reason is Reason.Deleting else row.reason.sentence
+    why = row.message if row.lacking or row.reason in {Reason.Deleting, Reason.ForeignClass} else row.reason.sentence
     hint = row.hint if row.lacking else ""
     cells = (
         service.key.namespace,
