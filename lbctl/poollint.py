@@ -14,7 +14,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from lbctl.addresses import Address, AddressError, AddressSet, Range, parse_address, parse_range
+from lbctl.addresses import Address, AddressError, AddressSet, Family, Range, parse_address, parse_range
 from lbctl.answers import refusal, router_words
 from lbctl.decisions import Snapshot
 from lbctl.l2.ethernet import Mac
@@ -60,6 +60,7 @@ class Code(Enum):
         "nothing: behind such a router no other machine is seen",
     )
     LB301 = (False, "reservations for Services that do not exist", "remove the reservation, or make the Service")
+    LB302 = (True, "pools that have no address to give", "add addresses, or take some out of exclude or avoidBuggyIPs")
 
     @property
     def warning(self) -> bool:
@@ -173,6 +174,7 @@ def lint(pools: PoolFile, root: Node, facts: Facts) -> list[Finding]:
         for code, meetings in _meetings(facts)
         for finding in _met(code, items, sorted(meetings, key=lambda meeting: meeting.range))
     ]
+    found += _empty(items)
     found += _far_away(items, facts.machine)
     found += _routers(items, facts.answers.values())
     found += _for_nobody(pools, root, facts.look)
@@ -272,6 +274,25 @@ def _verb(meeting: _Meeting) -> str:
     return meeting.words if meeting.words.startswith("is ") else f"is in use: {meeting.words}"
 
 
+def _firsts(items: Iterable[Item]) -> Iterable[Item]:
+    """The first item of each pool."""
+    first: dict[str, Item] = {}
+    for item in items:
+        first[item.pool.name] = min(first.get(item.pool.name, item), item, key=lambda i: i.place)
+    return first.values()
+
+
+def _gives(pool: Pool) -> bool:
+    return any(pool.count(family) for family in Family)
+
+
+def _empty(items: Iterable[Item]) -> Iterator[Finding]:
+    """A warning for each pool of whose addresses none is left."""
+    for item in _firsts(items):
+        if not _gives(item.pool):
+            yield Finding(Code.LB302, item.place, f"pool {item.pool.name} has no address to give: all are left out")
+
+
 def _far_away(items: list[Item], machine: Machine) -> Iterator[Finding]:
     """A note for each pool that no subnet of this machine touches; none when no subnet is known."""
     # A host's own route (/32, /128) is no LAN, and loopback and link-local addresses are in no pool.
@@ -281,11 +302,8 @@ def _far_away(items: list[Item], machine: Machine) -> Iterator[Finding]:
         if not i.is_loopback and not i.is_link_local and i.network.prefixlen < i.network.max_prefixlen
     }
     near = AddressSet.of(map(Range.of, networks))
-    first: dict[str, Item] = {}
-    for item in items:
-        first[item.pool.name] = min(first.get(item.pool.name, item), item, key=lambda i: i.place)
-    for item in first.values() if near else ():
-        if not item.pool.usable & near:
+    for item in _firsts(items) if near else ():
+        if _gives(item.pool) and not item.pool.usable & near:
             words = f"pool {item.pool.name} lies outside every subnet of this machine ({_subnets(networks)})"
             yield Finding(Code.LB204, item.place, words)
 

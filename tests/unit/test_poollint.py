@@ -60,6 +60,7 @@ FACTS: dict[str, Facts] = {
     "LB206": _answers(Found(parse_address("192.0.2.201"), Use.PEER, HOST, "n2")),
     "LB207": _answers(*(Found(parse_address(f"192.0.2.{n}"), Use.PROXY, HOST) for n in (201, 202))),
     "LB301": Facts(look=snapshot([service("web")])),
+    "LB302": _machine("192.0.2.5/24"),
 }
 RESERVED = "reservations:\n- {service: d/web, addresses: [192.0.2.200]}\n- {service: d/nix, addresses: [192.0.2.201]}\n"
 
@@ -112,6 +113,16 @@ RESERVED = "reservations:\n- {service: d/web, addresses: [192.0.2.200]}\n- {serv
             "so its answers do not count",
         ),
         ("LB301", _pool("192.0.2.200/30", more=RESERVED), "7:13 LB301 there is no Service d/nix"),
+        (
+            "LB302",
+            _pool("192.0.2.200/30", more="  exclude: [192.0.2.200-192.0.2.203]\n"),
+            "4:5 LB302 pool lan has no address to give: all are left out",
+        ),
+        (
+            "LB302",
+            _pool("192.0.2.0", "192.0.2.255", more="  avoidBuggyIPs: true\n"),
+            "4:5 LB302 pool lan has no address to give: all are left out",
+        ),
     ],
     ids=lambda value: value if value in FACTS else "",
 )
