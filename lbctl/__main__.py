@@ -29,8 +29,8 @@ def main() -> None:
 def _open_all() -> None:
     """A standard stream that the caller has closed (`>&-`) is there all the same, and goes nowhere."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 because it stays open to the end
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 likewise
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 likewise
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 because it stays open, too
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 because it stays open, too
 
 
 def _end(code: int) -> None:

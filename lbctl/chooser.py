@@ -33,8 +33,7 @@ class Chooser:
         self.pools = pools
         self._namespaces = namespaces
         self._before = before
-        # Sorted once a plan, and worded once while nothing is given: a full pool is asked by every Service it refuses.
-        self._in_turn = tuple(sorted(pools.by_priority(), key=lambda p: not p.restricted))
+        # Worded once while nothing is given: a full pool is asked by every Service it refuses.
         self._lack: dict[tuple[tuple[str, ...], Family, int], Refusal] = {}
 
     def wanted(
@@ -256,10 +255,6 @@ class Chooser:
             if self.index.conflict(service, address) is None:
                 yield address, pool
 
-    def in_turn(self) -> tuple[Pool, ...]:
-        """Pools that say whom they are for before those for everybody, each by priority."""
-        return self._in_turn
-
     def passed_over(self, pool: Pool, service: Service) -> str:
         """Why a Service that asks for no address gets none from this pool, whatever is free in it."""
         if service.ask.pool is not None and service.ask.pool != pool.name:
@@ -277,12 +272,12 @@ class Chooser:
             if named is None:
                 return Refusal(Reason.PoolNotFound, f"there is no pool {name} in {self.pools.path}")
             return self.barred(service, named) or (named,)
-        pools = tuple(p for p in self.in_turn() if not self.passed_over(p, service))
+        pools = tuple(p for p in self.pools.in_turn() if not self.passed_over(p, service))
         return pools or self._no_pool(service)
 
     def _no_pool(self, service: Service) -> Refusal:
         """Why no pool of several is for this Service: all that give addresses unasked, and what bars it from each."""
-        open_pools = [p for p in self.in_turn() if p.auto_assign]
+        open_pools = [p for p in self.pools.in_turn() if p.auto_assign]
         if not open_pools:
             return Refusal(Reason.NoMatchingPool, "every pool has autoAssign: false")
         barred = [b for p in open_pools if (b := self.barred(service, p)) is not None]

@@ -150,7 +150,7 @@ class _Server(ThreadingHTTPServer):
             return super().get_request()
         except OSError as bad:
             if bad.errno in {errno.EMFILE, errno.ENFILE}:
-                time.sleep(PATIENCE)
+                time.sleep(PATIENCE)  # because nothing tells when a descriptor is closed
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self) -> None:
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, TEXT, b"405: only GET and HEAD\n", ("Allow", "GET, HEAD"))
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815 likewise
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815 because of its names
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes, *more: tuple[str, str]) -> None:
         self.send_response(status)

@@ -24,6 +24,11 @@ class LbctlError(Exception):
         self.reason = reason
 
 
+def as_error(failure: Exception) -> LbctlError:
+    """It, or the bug that it is, as what a user can be told: for threads that outlive whatever fails."""
+    return failure if isinstance(failure, LbctlError) else LbctlError(f"a bug: {failure!r}")
+
+
 class UsageError(LbctlError):
     """The command line asks for something that does not fit together."""
 

@@ -7,7 +7,7 @@ cluster and of the machine comes in as values, so that any can be given; what is
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Interface, IPv6Interface
@@ -174,8 +174,9 @@ def lint(pools: PoolFile, root: Node, facts: Facts) -> list[Finding]:
         for code, meetings in _meetings(facts)
         for finding in _met(code, items, sorted(meetings, key=lambda meeting: meeting.range))
     ]
-    found += _empty(items)
-    found += _far_away(items, facts.machine)
+    firsts = _firsts(items)
+    found += _empty(firsts)
+    found += _far_away(firsts, facts.machine)
     found += _routers(items, facts.answers.values())
     found += _for_nobody(pools, root, facts.look)
     return sorted(found, key=lambda finding: (finding.place, finding.code.name))
@@ -274,7 +275,7 @@ def _verb(meeting: _Meeting) -> str:
     return meeting.words if meeting.words.startswith("is ") else f"is in use: {meeting.words}"
 
 
-def _firsts(items: Iterable[Item]) -> Iterable[Item]:
+def _firsts(items: Iterable[Item]) -> Collection[Item]:
     """The first item of each pool."""
     first: dict[str, Item] = {}
     for item in items:
@@ -286,14 +287,14 @@ def _gives(pool: Pool) -> bool:
     return any(pool.count(family) for family in Family)
 
 
-def _empty(items: Iterable[Item]) -> Iterator[Finding]:
+def _empty(firsts: Iterable[Item]) -> Iterator[Finding]:
     """A warning for each pool of whose addresses none is left."""
-    for item in _firsts(items):
+    for item in firsts:
         if not _gives(item.pool):
             yield Finding(Code.LB302, item.place, f"pool {item.pool.name} has no address to give: all are left out")
 
 
-def _far_away(items: list[Item], machine: Machine) -> Iterator[Finding]:
+def _far_away(firsts: Iterable[Item], machine: Machine) -> Iterator[Finding]:
     """A note for each pool that no subnet of this machine touches; none when no subnet is known."""
     # A host's own route (/32, /128) is no LAN, and loopback and link-local addresses are in no pool.
     networks = {
@@ -302,7 +303,7 @@ def _far_away(items: list[Item], machine: Machine) -> Iterator[Finding]:
         if not i.is_loopback and not i.is_link_local and i.network.prefixlen < i.network.max_prefixlen
     }
     near = AddressSet.of(map(Range.of, networks))
-    for item in _firsts(items) if near else ():
+    for item in firsts if near else ():
         if _gives(item.pool) and not item.pool.usable & near:
             words = f"pool {item.pool.name} lies outside every subnet of this machine ({_subnets(networks)})"
             yield Finding(Code.LB204, item.place, words)

@@ -148,6 +148,7 @@ class PoolFile:
     # Asked for every Service of a plan: all ranges of a family as (low, high, pool), sorted; the pools ordered.
     _ranges: Mapping[Family, Sequence[tuple[int, int, Pool]]] = field(init=False, repr=False, compare=False)
     _by_priority: tuple[Pool, ...] = field(init=False, repr=False, compare=False)
+    _in_turn: tuple[Pool, ...] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Pool] = field(init=False, repr=False, compare=False)
     _reserved: Mapping[Address, Key] = field(init=False, repr=False, compare=False)
     _reservations: Mapping[Key, tuple[Address, ...]] = field(init=False, repr=False, compare=False)
@@ -159,6 +160,7 @@ class PoolFile:
         order = sorted(self.pools, key=lambda p: (p.priority is None, p.priority or 0))
         object.__setattr__(self, "_ranges", ranges)
         object.__setattr__(self, "_by_priority", tuple(order))
+        object.__setattr__(self, "_in_turn", tuple(sorted(order, key=lambda p: not p.restricted)))
         object.__setattr__(self, "_by_name", {p.name: p for p in self.pools})
         object.__setattr__(self, "_reserved", {a: key for key, addresses in self.reservations for a in addresses})
         object.__setattr__(self, "_reservations", dict(self.reservations))
@@ -186,6 +188,10 @@ class PoolFile:
     def by_priority(self) -> tuple[Pool, ...]:
         """Lower first, unset last, ties in file order."""
         return self._by_priority
+
+    def in_turn(self) -> tuple[Pool, ...]:
+        """Pools that say whom they are for before those for everybody, each by priority."""
+        return self._in_turn
 
     def reserved_for(self, address: Address) -> Key | None:
         """The Service that this address is kept for."""

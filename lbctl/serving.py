@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from lbctl.controller import Controller, Watchers
+from lbctl.errors import LbctlError
 from lbctl.feeds import Feeds
 from lbctl.kube.elector import Elector, new_identity
 from lbctl.kube.watching import Cause
@@ -95,8 +96,13 @@ class Serving:
 
     def away(self) -> str | None:
         """Why the cluster could not be reached by the last round, or for the Lease; None when it could."""
-        trouble = self.elector.trouble if self.elector is not None and not self.leading else None
+        trouble = self._trouble
         return self.controller.away or (str(trouble) if trouble is not None else None)
+
+    @property
+    def _trouble(self) -> LbctlError | None:
+        """Why the Lease cannot be had; None when it can, or is ours."""
+        return self.elector.trouble if self.elector is not None and not self.leading else None
 
     @property
     def failed(self) -> BaseException | None:
@@ -111,8 +117,9 @@ class Serving:
     def tick(self) -> None:
         """To be called now and then by the main thread: begins to act once all is known."""
         if self._led:
-            self._say_who_leads()
-        if self._led or not self.feeds.synced or not self._scouted():
+            self._say_of_the_lease()
+            return
+        if not self.feeds.synced or not self._scouted():
             return
         self._led = True
         self._say("info", f"synced: {len(self.world.services)} Services, {len(self.world.blocks)} blocks of claims")
@@ -122,13 +129,11 @@ class Serving:
         else:
             self.elector.start()
 
-    def _say_who_leads(self) -> None:
-        if self.elector is None:
-            return
-        trouble = self.elector.trouble
-        if trouble is not None and not self.leading:
+    def _say_of_the_lease(self) -> None:
+        """Why it cannot be had, and who has it, if that is another than before."""
+        if (trouble := self._trouble) is not None:
             self._say("warning", f"the Lease cannot be had: {trouble}")
-        if self.elector.holder in {"", self._leader}:
+        if self.elector is None or self.elector.holder in {"", self._leader}:
             return
         self._leader = self.elector.holder
         if self._leader != self.elector.identity:
@@ -189,8 +194,9 @@ class Serving:
 
     def _elected(self, leading: bool) -> None:
         if not self._stopping:
-            trouble = self.elector.trouble if self.elector is not None and not leading else None
-            self._say("info", "leading" if leading else f"no longer leading{f': {trouble}' if trouble else ''}")
+            trouble = self._trouble
+            lost = f"no longer leading: {trouble}" if trouble is not None else "no longer leading"
+            self._say("info", "leading" if leading else lost)
         self._listeners.led(leading)
         self.controller.lead(leading)
 

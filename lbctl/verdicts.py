@@ -58,7 +58,7 @@ def verdicts(chooser: Chooser, service: Service, stays: Iterable[Address], *, ch
     Not `chosen`: nothing is chosen for the Service, so that only pools that hold an address of its say something.
     """
     case = _Case(chooser, service, frozenset(map(family_of, stays)), chosen and chooser.unanswerable(service) is None)
-    return tuple(v for v in map(case.verdict, chooser.in_turn()) if v.words)
+    return tuple(v for v in map(case.verdict, chooser.pools.in_turn()) if v.words)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lbctl.addresses import Address
     from lbctl.announcer_metrics import AnnouncerMetrics
     from lbctl.kube.events import Events
+    from lbctl.kube.events import Kind as Weight
     from lbctl.l2.eligible import Candidacy, Eligibility
     from lbctl.l2.facts import Exposed
 
@@ -150,6 +151,6 @@ class Told:
             if one.mine:
                 self._tell(one.services, "Warning", reason, f"{address} is not announced: {one.why}")
 
-    def _tell(self, services: Sequence[Exposed], kind: str, reason: Reason, words: str) -> None:
+    def _tell(self, services: Sequence[Exposed], kind: Weight, reason: Reason, words: str) -> None:
         for exposed in services:
-            self._events.tell(exposed.service, kind, reason, words, int(self._wall()))  # type: ignore[arg-type] # one of two words
+            self._events.tell(exposed.service, kind, reason, words, int(self._wall()))

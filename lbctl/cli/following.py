@@ -52,7 +52,7 @@ def follow(cluster: Cluster, pools: PoolFile, talk: Talk) -> Iterator[tuple[Worl
                 continue
             began = time.monotonic()
             yield world, world.snapshot(int(cluster.kube.server_time()), "", frozenset())
-            time.sleep((time.monotonic() - began) * (SHARE - 1))
+            time.sleep((time.monotonic() - began) * (SHARE - 1))  # because it has no more than its share of the time
     finally:
         feeds.stop()
 

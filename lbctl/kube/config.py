@@ -67,7 +67,7 @@ class Place:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML is also built without libyaml
 
 
-class _Text(_LOADER):  # type: ignore[misc] # it is one of two classes
+class _Text(_LOADER):  # type: ignore[misc] # because it is one of two classes
     """YAML where only null, true and false are not text: a token of digits stays a token, a context `no` its name."""
 
 

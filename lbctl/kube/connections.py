@@ -107,7 +107,7 @@ def _by_package(place: Place, user: Mapping[str, Any]) -> tuple[urllib3.PoolMana
     configuration = client.Configuration()
     configuration.connection_pool_maxsize = POOL_SIZE
     try:
-        config.load_kube_config_from_dict(_alone(place, user), client_configuration=configuration)  # type: ignore[no-untyped-call] # it has no types
+        config.load_kube_config_from_dict(_alone(place, user), client_configuration=configuration)  # type: ignore[no-untyped-call] # because it has no types
         if place.cluster.get("proxy-url"):  # which the package knows from 36 on; NO_PROXY is not about it (client-go)
             configuration.proxy, configuration.no_proxy = str(place.cluster["proxy-url"]), None
         made = client.ApiClient(configuration)

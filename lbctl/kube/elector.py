@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from lbctl.claims import NAMESPACE
-from lbctl.errors import LbctlError
+from lbctl.errors import LbctlError, as_error
 from lbctl.kube.errors import Conflict, NotFound, ServerFailed
 from lbctl.kube.lease import Create, Election, Look, Object, Replace, Step, Timing
 from lbctl.kube.transport import Pace
@@ -166,7 +166,7 @@ class Elector:
             with self._lock:
                 self._missed(step, lost)
         except Exception as bad:  # noqa: BLE001 because a thread that has died takes over from nobody
-            self._trouble = bad if isinstance(bad, LbctlError) else LbctlError(f"a bug: {bad!r}")
+            self._trouble = as_error(bad)
             with self._lock:
                 wait = bad.retry_after if isinstance(bad, ServerFailed) else None
                 self._election.failed(self._pace.clock(), self._pace.jitter(), wait or 0.0)

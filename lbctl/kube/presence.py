@@ -18,7 +18,7 @@ from typing import Any
 
 from lbctl.ages import timestamp
 from lbctl.claims import NAMESPACE
-from lbctl.errors import LbctlError
+from lbctl.errors import LbctlError, as_error
 from lbctl.kube.elector import Leases
 from lbctl.kube.errors import Conflict, NotFound
 from lbctl.l2.facts import ANNOUNCES, ANNOUNCES_LABEL, LEASE, LEASE_LABEL, MANAGED, NOTE, Presence
@@ -146,7 +146,7 @@ class Keeper:
             self._known.clear()
             with self._wake:
                 self._due = min(self._due, self._clock() + RETRY)
-            self._failed(error if isinstance(error, LbctlError) else LbctlError(f"a bug: {error!r}"))
+            self._failed(as_error(error))
             return False
         return True
 

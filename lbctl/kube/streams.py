@@ -187,7 +187,7 @@ class Line:
         """What goes wrong below, as the transport says it; the connection is closed then."""
         try:
             yield
-        except Exception as fault:
+        except Exception as fault:  # because a connection that failed in any way is closed; what is unknown goes on up
             known = clocked.as_urllib3(cast("HTTPConnectionPool", self._pool), fault)
             self.close()
             if known is None:

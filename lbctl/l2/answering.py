@@ -87,7 +87,7 @@ class Answering:
         self._control.settimeout(_OBEYS)
         descriptors = theirs.fileno(), self._page
         # Of its own standard streams it needs none, and a reader of ours must not wait for it.
-        self._process = subprocess.Popen(  # noqa: S603 (this interpreter, with this package)
+        self._process = subprocess.Popen(  # noqa: S603 because it is this interpreter, with this package
             [sys.executable, "-I", "-S", "-c", _BEGIN, str(_ROOT), *map(str, descriptors)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -244,7 +244,7 @@ class Link:
             while not self._stopping:
                 for key, _ in self._selector.select():
                     key.data()
-        except Exception as failure:
+        except Exception as failure:  # because beat() raises it where the machine hears of it
             self._failure = failure
             raise
 

@@ -34,7 +34,7 @@ def ask(wire: socket.socket, announced: list[IPv4Address], count: int, pace: flo
         address, question = ours[turn // 2 % len(ours)] if turn % 2 else kernel
         packed = address.packed
         if pace:
-            time.sleep(pace)
+            time.sleep(pace)  # because questions that come one by one are measured
         began = clock()
         send(question)
         while True:
@@ -53,7 +53,7 @@ def flood(wire: socket.socket, rate: int, seconds: float) -> None:
         while sent < now * rate:
             wire.send(questions[sent % len(questions)])
             sent += 1
-        time.sleep(0.001)
+        time.sleep(0.001)  # because the rate is to be even
 
 
 def main() -> None:

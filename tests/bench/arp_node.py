@@ -54,7 +54,7 @@ def main() -> None:
     for address in addresses(int(sys.argv[1])):
         link.answer("eth0", address, mac)
     link.beat()
-    time.sleep(0.5)  # until the responder has read it all
+    time.sleep(0.5)  # because nothing says when the responder has read it all
     if sys.argv[2:] == ["busy"]:
         threading.Thread(target=_busy, daemon=True).start()
     print("ready", flush=True)

@@ -195,7 +195,7 @@ def _ended(number: int) -> Callable[[Scene, str], Heal]:
 
 def _stopped(scene: Scene, owner: str) -> Heal:
     scene.signal(owner, signal.SIGSTOP)
-    time.sleep(4)
+    time.sleep(4)  # because the others are to take over meanwhile
     scene.signal(owner, signal.SIGCONT)
     return lambda: None
 
@@ -245,7 +245,7 @@ def run(*, quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
             scene.start(node)
         scene.owner()
         with Probing(lab, ADDRESS) as still:
-            time.sleep(QUIET)
+            time.sleep(QUIET)  # because so long a quiet LAN is watched
         quiet = still.gap
         yield Figure(f"longest gap in {QUIET:g} quiet seconds", quiet, "s")
         yield Figure("failed connections in them", still.failures, "", limit=0)
@@ -262,9 +262,9 @@ def _once(scene: Scene, case: Case) -> Outcome:
     owner = scene.owner() if case.changes == 0 else owner
     began = time.monotonic()
     with Probing(scene.lab, ADDRESS) as client:
-        time.sleep(LEAD)
+        time.sleep(LEAD)  # because the client is to be under way
         heal = case.act(scene, owner)
-        time.sleep(case.seconds)
+        time.sleep(case.seconds)  # because so long the case is watched
     ended = time.monotonic()
     heal()
     undo()

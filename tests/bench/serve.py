@@ -255,4 +255,4 @@ def _wait_for_events(admin: Client) -> None:
     path, deadline, count = "/api/v1/namespaces/default/events", time.monotonic() + EVENTS, -1
     while (now := len(admin.get(path)["items"])) != count and time.monotonic() < deadline:
         count = now
-        time.sleep(2.0)
+        time.sleep(2.0)  # because silence of that length is waited for

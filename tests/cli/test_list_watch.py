@@ -135,7 +135,7 @@ def test_what_reads_it_may_go(desk: Desk) -> None:
     assert child.stdout.readline().startswith("NAMESPACE")
     for n in range(20):
         desk.create(f"s{n}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # because a line is to be written before the next is due
         if child.poll() is not None:
             break
     assert child.communicate(timeout=SOON) == ("", "")
